@@ -1,0 +1,1 @@
+"""Audit records, their hash chain, and the log they are kept in. May import: core."""

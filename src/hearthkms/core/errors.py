@@ -1,0 +1,39 @@
+"""Errors by the names AWS gives them; nothing here knows HTTP.
+
+    HearthError
+    ├── ServiceError          an answer to the caller: AWS's exception name and its message
+    ├── SettingsError         the operator's settings cannot work; the message says what to change
+    ├── SealedError           the root of trust is not available, so no key can be opened
+    └── AuditUnavailableError the audit trail cannot be written, so nothing may be answered
+"""
+
+from __future__ import annotations
+
+
+class HearthError(Exception):
+    """Base of every error that HearthKMS raises on purpose."""
+
+
+class ServiceError(HearthError):
+    """An error that the caller sees, named as AWS names it.
+
+    `name` is the exception's name in the service's model or one of the common errors
+    (`AccessDeniedException`, `ValidationException`, ...). `message` is None where AWS sends none.
+    """
+
+    def __init__(self, name: str, message: str | None = None) -> None:
+        super().__init__(f"{name}: {message}" if message else name)
+        self.name = name
+        self.message = message
+
+
+class SettingsError(HearthError):
+    """A setting is missing, contradictory or unsafe."""
+
+
+class SealedError(HearthError):
+    """The root of trust has not been given, or it is not the one that sealed this data."""
+
+
+class AuditUnavailableError(HearthError):
+    """The audit trail could not be written; whatever was to be answered must be refused."""

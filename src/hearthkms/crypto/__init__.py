@@ -1,0 +1,1 @@
+"""Pure functions over pyca/cryptography, the only package that imports it. May import: core."""

@@ -1,0 +1,1 @@
+"""Principals, policy documents and the decision. May import: core."""

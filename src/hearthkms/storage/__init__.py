@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL behind the domain's ports. May import: kms, engines, core."""

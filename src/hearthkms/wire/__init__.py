@@ -1,0 +1,1 @@
+"""AWS JSON 1.1 over HTTP, driven by botocore's models. May import: service, engines, core."""
