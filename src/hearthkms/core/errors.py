@@ -1,10 +1,10 @@
 """Errors by the names AWS gives them; nothing here knows HTTP.
 
-    HearthError
-    ├── ServiceError          an answer to the caller: AWS's exception name and its message
-    ├── SettingsError         the operator's settings cannot work; the message says what to change
-    ├── SealedError           the root of trust is not available, so no key can be opened
-    └── AuditUnavailableError the audit trail cannot be written, so nothing may be answered
+HearthError
+├── ServiceError          an answer to the caller: AWS's exception name and its message
+├── SettingsError         the operator's settings cannot work; the message says what to change
+├── SealedError           the root of trust is not available, so no key can be opened
+└── AuditUnavailableError the audit trail cannot be written, so nothing may be answered
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ def after(scope: str, given: str | None) -> str:
     if given is None:
         return ""
     try:
-        found, separator, last = base64.b64decode(given, altchars=b"-_", validate=True).decode().partition("\n")
+        found, separator, last = (
+            base64.b64decode(given, altchars=b"-_", validate=True).decode().partition("\n")
+        )
     except (binascii.Error, ValueError):
         separator = ""
         found = last = ""

@@ -67,7 +67,9 @@ class Repository(KeyView, Protocol):
     # material
     async def insert_material(self, material: Material) -> None: ...
     async def update_material(self, material: Material) -> None: ...
-    async def list_materials(self, region: str, key_id: str, after_sequence: int, limit: int) -> Sequence[Material]:
+    async def list_materials(
+        self, region: str, key_id: str, after_sequence: int, limit: int
+    ) -> Sequence[Material]:
         """Materials of a key, oldest first."""
         ...
 
@@ -100,6 +102,11 @@ class Repository(KeyView, Protocol):
         ...
 
     async def usage(self, region: str, key_id: str) -> LastUsage | None: ...
+
+    # principals
+    async def principal_exists(self, arn: str) -> bool:
+        """Whether the account root, user or role that a policy names exists."""
+        ...
 
     # domain keys
     async def domain_key(self, region: str, version: int | None) -> DomainKey | None:

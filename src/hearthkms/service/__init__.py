@@ -1,1 +1,4 @@
-"""The door: the one way an operation is resolved, authorised, executed and audited. May import: engines, core."""
+"""The door: the one way an operation is resolved, authorised, executed and audited.
+
+May import: the engines (iam, sigv4, crypto, audit, telemetry) and core.
+"""

@@ -1,0 +1,71 @@
+"""TagResource, UntagResource and ListResourceTags.
+
+Source: KMS API reference, the operations of the same names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hearthkms.core import paging
+from hearthkms.kms import errors
+from hearthkms.kms.access import on_key
+from hearthkms.kms.environment import Environment
+from hearthkms.kms.model.key import Key
+from hearthkms.kms.model.state import check_state
+from hearthkms.kms.ports import Repository
+from hearthkms.kms.tags import MAX_TAGS, checked_tags, refuse_reserved
+from hearthkms.service.call import Call
+from hearthkms.service.operation import Mode, Needs, Operation, Outcome, Request, logged
+
+Env = Environment[Repository]
+
+
+async def _tag(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
+    key: Key = needs.resources[0]
+    check_state(call.operation, key)
+    tags = checked_tags(request["Tags"])
+    existing = await env.view.list_tags(key.region, key.key_id, "", MAX_TAGS + 1)
+    if len({name for name, _ in existing} | set(tags)) > MAX_TAGS:
+        raise errors.tag("Too many tags")
+    await env.view.put_tags(key.region, key.key_id, tags)
+    return Outcome(None, elements={"keyId": key.arn})
+
+
+async def _untag(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
+    key: Key = needs.resources[0]
+    check_state(call.operation, key)
+    refuse_reserved(request["TagKeys"])
+    await env.view.delete_tags(key.region, key.key_id, request["TagKeys"])
+    return Outcome(None, elements={"keyId": key.arn})
+
+
+async def _list(env: Env, _call: Call, request: Request, needs: Needs) -> Outcome:
+    key: Key = needs.resources[0]
+    limit = request.get("Limit", 50)
+    if limit > MAX_TAGS:
+        raise errors.over_limit(limit, MAX_TAGS)
+    scope = f"tags:{key.arn}"
+    after = paging.after(scope, request.get("Marker"))
+    tags = await env.view.list_tags(key.region, key.key_id, after, limit + 1)
+    response: dict[str, Any] = {
+        "Tags": [{"TagKey": name, "TagValue": value} for name, value in tags[:limit]],
+        "Truncated": len(tags) > limit,
+    }
+    if len(tags) > limit:
+        response["NextMarker"] = paging.marker(scope, tags[limit - 1][0])
+    return Outcome(response)
+
+
+OPERATIONS = (
+    Operation("TagResource", Mode.WRITE, on_key(), _tag, logged("KeyId", "Tags"), read_only=False),
+    Operation("UntagResource", Mode.WRITE, on_key(), _untag, logged("KeyId", "TagKeys"), read_only=False),
+    Operation(
+        "ListResourceTags",
+        Mode.READ,
+        on_key(),
+        _list,
+        logged("KeyId", "Limit", "Marker"),
+        read_only=True,
+    ),
+)

@@ -1,0 +1,134 @@
+"""One AWS endpoint: from an HTTP request to a verified call at the door, and back to an HTTP answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, NamedTuple, Protocol
+
+from hearthkms.core.clock import Clock
+from hearthkms.core.eager import step
+from hearthkms.core.errors import ServiceError
+from hearthkms.core.secret import Secret
+from hearthkms.service.call import Call, Caller
+from hearthkms.service.execute import Door
+from hearthkms.sigv4.errors import unrecognized_client
+from hearthkms.sigv4.verify import Verifier
+from hearthkms.wire.decode import Decoder
+from hearthkms.wire.encode import encode, encode_error
+from hearthkms.wire.faults import status
+from hearthkms.wire.http import HttpRequest, Reply
+from hearthkms.wire.model import ServiceModel
+
+
+class Credential(NamedTuple):
+    """An access key that may sign: its secret, and whom it speaks for."""
+
+    secret: Secret
+    caller: Caller
+
+
+class Worker(Protocol):
+    """What the endpoint asks of the process around it."""
+
+    def fresh(self) -> bool:
+        """Whether everything held in memory is as last committed."""
+        ...
+
+    async def refresh(self) -> None:
+        """Drop what has changed since."""
+        ...
+
+    async def credential(self, access_key_id: str) -> Credential | None:
+        """The active access key with this id; None where there is none."""
+        ...
+
+
+class Service(NamedTuple):
+    """A service behind the endpoint: its model, and the door its calls go through."""
+
+    model: ServiceModel
+    door: Door
+
+
+class Endpoint:
+    """Answers requests for the services given, in the Regions given.
+
+    Calling it gives a Reply at once where nothing has to be waited for, else a coroutine that gives it.
+    """
+
+    def __init__(
+        self,
+        services: Collection[Service],
+        *,
+        worker: Worker,
+        verifier: Verifier,
+        regions: Collection[str],
+        clock: Clock,
+        next_id: Callable[[], str],
+    ) -> None:
+        self._targets = {
+            f"{service.model.target_prefix}.{name}": (service, name, Decoder(service.model, name))
+            for service in services
+            for name in service.model.operation_names
+        }
+        self._models = [service.model for service in services]
+        self._worker = worker
+        self._verifier = verifier
+        self._regions = frozenset(regions)
+        self._clock = clock
+        self._next_id = next_id
+
+    def __call__(self, request: HttpRequest) -> Reply | Coroutine[Any, Any, Reply]:
+        finished, answer = step(self._answer(request))
+        return answer  # type: ignore[no-any-return]
+
+    async def _answer(self, request: HttpRequest) -> Reply:
+        request_id = self._next_id()
+        header = b"x-amzn-RequestId: " + request_id.encode() + b"\r\n"
+        try:
+            return Reply(200, header, await self._execute(request, request_id))
+        except ServiceError as error:
+            model = self._models[0]
+            body = encode_error(error.name, error.message)
+            return Reply(status(model, error.name), header, body)
+
+    async def _execute(self, request: HttpRequest, request_id: str) -> bytes:
+        if not self._worker.fresh():
+            await self._worker.refresh()
+        headers = request.headers
+        if request.method != "POST":
+            raise ServiceError("UnknownOperationException")
+        target = self._targets.get(headers.get("x-amz-target", ""))
+        if target is None:
+            raise ServiceError("UnknownOperationException")
+        service, operation, decode = target
+        claim = self._verifier.read(request.method, request.target, headers)
+        credential = await self._worker.credential(claim.access_key_id)
+        if credential is None or claim.session_token is not None:
+            raise unrecognized_client()
+        claim.check_service(service.model.signing_name)
+        self._verifier.verify(claim, credential.secret, request.body)
+        if claim.region not in self._regions:
+            raise ServiceError(
+                "InvalidSignatureException", f"Credential should be scoped to a valid region, not '{claim.region}'."
+            )
+        if not service.door.has(operation):
+            raise ServiceError(
+                "UnsupportedOperationException", f"HearthKMS does not support {operation} yet."
+            )
+        tls = request.tls
+        call = Call(
+            request_id,
+            operation,
+            claim.region,
+            credential.caller,
+            self._clock(),
+            request.peer,
+            headers.get("user-agent", ""),
+            None if tls is None else tls.tls_version,
+            None if tls is None else tls.cipher_suite,
+            headers.get("host", ""),
+        )
+        return encode(await service.door.execute(call, decode(request.body)))
+
+
