@@ -18,6 +18,8 @@ MULTI_REGION = 1
 
 PREFIX_BYTES = 50
 """Version, kind of key id, key id and key material id: the same in all blobs of one backing key."""
+MATERIAL_FIELD = slice(18, 50)
+"""Where the key material id stands, for a caller that knows the key."""
 NONCE_BYTES = 16
 IV_BYTES = 12
 TAG_BYTES = 16
@@ -45,8 +47,8 @@ _LENGTHS = _Lengths((n, n.to_bytes(4, "big")) for n in range(256))
 class Blob(NamedTuple):
     """The parts of a ciphertext blob.
 
-    `key_id` is a UUID or `mrk-` and 32 hex digits, `material_id` 64 hex digits, `nonce` 16 bytes, `iv` 12, and
-    `sealed` the ciphertext followed by its 16-byte tag.
+    `key_id` is a UUID or `mrk-` and 32 hex digits, `material_id` 64 hex digits, `nonce` 16 bytes, `iv` 12,
+    and `sealed` the ciphertext followed by its 16-byte tag.
     """
 
     key_id: str
@@ -67,7 +69,7 @@ def parse(data: bytes) -> Blob:
     h = data[2:18].hex()
     return Blob(
         _MRK + h if data[1] else f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}",
-        data[18:50].hex(),
+        data[MATERIAL_FIELD].hex(),
         data[50:66],
         data[66:78],
         data[78:],
