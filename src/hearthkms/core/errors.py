@@ -1,10 +1,13 @@
 """Errors by the names AWS gives them; nothing here knows HTTP.
 
 HearthError
-├── ServiceError          an answer to the caller: AWS's exception name and its message
-├── SettingsError         the operator's settings cannot work; the message says what to change
-├── SealedError           the root of trust is not available, so no key can be opened
-└── AuditUnavailableError the audit trail cannot be written, so nothing may be answered
+├── ServiceError            an answer to the caller: AWS's exception name and its message
+├── SettingsError           the operator's settings cannot work; the message says what to change
+├── SealedError             the root of trust is not available, so no key can be opened
+├── AuditUnavailableError   the audit trail cannot be written, so nothing may be answered
+├── StorageUnavailableError the database cannot answer; the message names the cause
+├── AlreadyStoredError      what was to be inserted exists already
+└── NotStoredError          what was to be changed or removed does not exist
 """
 
 from __future__ import annotations
@@ -37,3 +40,15 @@ class SealedError(HearthError):
 
 class AuditUnavailableError(HearthError):
     """The audit trail could not be written; whatever was to be answered must be refused."""
+
+
+class StorageUnavailableError(HearthError):
+    """The database cannot be reached, is full, or is locked for too long; the message names the cause."""
+
+
+class AlreadyStoredError(HearthError):
+    """Something with the same name is stored already. The transaction goes on, unchanged."""
+
+
+class NotStoredError(HearthError):
+    """There is nothing of this name to change or remove. The transaction goes on, unchanged."""
