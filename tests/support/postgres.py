@@ -97,9 +97,9 @@ class PostgresServer:
 
     def execute(self, statement: str, database: str = "postgres") -> str:
         """What `psql` prints, unadorned, for one statement run by the superuser."""
-        where = ["-h", self._folder, "-U", "postgres", "-d", database]
+        where: list[str | Path] = ["-h", self._folder, "-U", "postgres", "-d", database]
         how = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [self._programs / "psql", *where, *how, "-c", statement],
             check=True,
             capture_output=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from hearthkms.core.clock import Clock
 from hearthkms.core.eager import finish
 from hearthkms.core.errors import AlreadyStoredError, NotStoredError, StorageUnavailableError
 from hearthkms.storage.connections import Connections
@@ -49,18 +50,11 @@ class Database:
     Nothing is opened before it is first used, and a forked child opens its own.
     """
 
-    def __init__(
-        self,
-        url: str,
-        revision: SharedRevision,
-        *,
-        readers: int = 2,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Raises SettingsError where the URL cannot be used. `now` counts seconds, from anywhere."""
+    def __init__(self, url: str, revision: SharedRevision, clock: Clock, *, readers: int = 2) -> None:
+        """Raises SettingsError where the URL cannot be used."""
         self._url = parse_url(url)
         self._revision = revision
-        self._now = now
+        self._clock = clock
         self._connections = Connections(self._url, readers)
 
     @property
@@ -111,7 +105,7 @@ class Database:
         # Without PostgreSQL nobody needs its driver in memory.
         from hearthkms.storage.feed import Feed
 
-        return Feed(self._url, heard, self._now)
+        return Feed(self._url, heard)
 
     async def close(self) -> None:
         """`close_now`, without holding up the event loop."""
@@ -123,7 +117,7 @@ class Database:
 
     def _repeat(self, attempt: Callable[[], T]) -> T:
         """Run `attempt`, and again where it is undone for a passing reason, as long as a lock may take."""
-        deadline = self._now() + LOCK_WAIT
+        deadline = self._clock() + LOCK_WAIT
         turn = 0
         while True:
             turn += 1
@@ -138,7 +132,7 @@ class Database:
                 fault, cause = undone.fault, undone.__context__
             except SQLAlchemyError as error:
                 fault, cause = fault_of(error), error
-            if not fault.again or turn == _ATTEMPTS or self._now() >= deadline:
+            if not fault.again or turn == _ATTEMPTS or self._clock() >= deadline:
                 raise fault.error from cause
             time.sleep(turn * _PAUSE)
 
@@ -168,7 +162,7 @@ class Database:
         except SQLAlchemyError as error:
             # Perhaps it took place: it is not run again, and the workers have a look.
             connection.invalidate()
-            self._revision.disturb()
+            self._revision.resync()
             reason = fault_of(error).error
             raise StorageUnavailableError(f"{reason} It is not known whether the change was kept.") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,7 @@ class Feed:
     nothing: whoever depends on it must notice that by the time (`storage.snapshot` does).
     """
 
-    def __init__(self, url: URL, heard: Heard, now: Callable[[], float]) -> None:
+    def __init__(self, url: URL, heard: Heard, now: Callable[[], float] = time.monotonic) -> None:
         _, self._options = url.get_dialect()().create_connect_args(url)
         self._heard = heard
         self._now = now

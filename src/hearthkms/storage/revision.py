@@ -23,7 +23,7 @@ class SharedRevision:
     - Announcements may land in another order than the commits (5 after 6). Whoever had seen 6 finds 5, reads
       the changes once for nothing and remembers 5.
     - A value never comes back once it was replaced, which would hide what came between: a revision is
-      announced once, by the process that committed it, and `disturb` stores clock readings above them all.
+      announced once, by the process that committed it, and `resync` stores clock readings above them all.
     - An aligned store of eight bytes is a single one on the machines we know. If it were torn, a reader would
       see a value that is neither the old nor the new one, and would read the changes once more.
     """
@@ -58,7 +58,7 @@ class SharedRevision:
         """Tell all processes that `revision` has been committed. Its committer does so, once."""
         self.cells[0] = revision
 
-    def disturb(self) -> None:
+    def resync(self) -> None:
         """Make every process read what changed, whether or not something did.
 
         For whoever finds that a process died, perhaps between its commit and its announcement.
