@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
 
 RandomSource = Callable[[int], bytes]
@@ -20,13 +21,17 @@ class NoncePool:
     that stay secret should not wait in memory before they are needed.
     """
 
-    __slots__ = ("_pool", "_size", "_source")
+    __slots__ = ("__weakref__", "_pool", "_size", "_source")
 
     def __init__(self, size: int, source: RandomSource = os.urandom) -> None:
         self._size = size
         self._source = source
         self._pool: list[bytes] = []
-        os.register_at_fork(after_in_child=self._pool.clear)
+        _POOLS.add(self)
+
+    def drop(self) -> None:
+        """Forget what has been read and not handed out."""
+        self._pool.clear()
 
     def take(self) -> bytes:
         """A nonce that nobody has had."""
@@ -37,3 +42,15 @@ class NoncePool:
             fresh = self._source(size * _PER_READ)
             self._pool.extend(fresh[start : start + size] for start in range(size, len(fresh), size))
             return fresh[:size]
+
+
+# One hook for all pools, as a hook cannot be taken back; the pools themselves may go.
+_POOLS: weakref.WeakSet[NoncePool] = weakref.WeakSet()
+
+
+def _drop_all() -> None:
+    for pool in _POOLS:
+        pool.drop()
+
+
+os.register_at_fork(after_in_child=_drop_all)

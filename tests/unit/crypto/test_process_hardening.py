@@ -14,13 +14,16 @@ import ctypes, json, os, resource, sys
 from hearthkms.crypto.memory import harden
 
 if "without-privilege" in sys.argv:
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+    # Enough for the process as it is, where the system lets us have that, and too little for the block below.
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[1]
+    limit = 256 << 20 if limit == resource.RLIM_INFINITY else min(limit, 256 << 20)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, limit))
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
 reached = harden()
-block = bytearray(64 << 20)
+block = bytearray(512 << 20)
 with open("/proc/self/status", encoding="utf-8") as status:
     fields = dict(line.rstrip().split(":", 1) for line in status)
 child = os.fork()

@@ -10,6 +10,7 @@ from tests.support.default_store import DUBLIN, FRANKFURT, KEY_ID, MRK_ID, OTHER
 
 from hearthkms.core.eager import finish
 from hearthkms.core.errors import ServiceError
+from hearthkms.core.secret import Secret
 from hearthkms.crypto.aead import AuthenticityError
 from hearthkms.kms.model.key import Key
 
@@ -110,6 +111,17 @@ def test_material_in_the_place_of_another_key_s_is_found_out(setup: Setup, key: 
     with pytest.raises(AuthenticityError, match=mine.material_id):
         setup.restarted().decrypt(key, blob)
     with pytest.raises(AuthenticityError):
+        setup.restarted().encrypt(key)
+
+
+def test_other_bytes_sealed_under_a_material_s_name_are_found_out(setup: Setup, key: Key) -> None:
+    material = setup.material_of(key)
+    name = f"{KEY_ID}/{material.material_id}"
+    sealed, _ = finish(
+        setup.keyring.seal(setup.repository, FRANKFURT, "backing-key", name, Secret(bytes(32)))
+    )
+    setup.repository.materials[FRANKFURT, KEY_ID, material.material_id] = replace(material, sealed=sealed)
+    with pytest.raises(AuthenticityError, match="has not the bytes it is named for"):
         setup.restarted().encrypt(key)
 
 

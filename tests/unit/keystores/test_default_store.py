@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.support.default_store import DUBLIN, FRANKFURT, KEY_ID, OTHER_ID, Setup
@@ -12,7 +13,7 @@ from tests.support.memory import MemoryRepository
 from hearthkms.core.eager import Suspended, finish
 from hearthkms.core.errors import SealedError, ServiceError
 from hearthkms.crypto.aead import AuthenticityError
-from hearthkms.keystores.default import DefaultKeyStore, Keyring
+from hearthkms.keystores.default import BoundedOpenedKeys, DefaultKeyStore, Keyring
 from hearthkms.kms.model.key import Key, Material
 from hearthkms.kms.ports import DomainKey, KeyStore
 
@@ -152,25 +153,38 @@ def test_older_material_that_is_gone_is_out_of_use_at_once(setup: Setup, key: Ke
 
 
 def test_a_forgotten_key_is_read_again(setup: Setup, snapshot: Snapshot, key: Key) -> None:
-    store = DefaultKeyStore(setup.keyring, snapshot.load_domain_key)
+    opened = BoundedOpenedKeys(10)
+    store = DefaultKeyStore(setup.keyring, snapshot.load_domain_key, opened=opened)
     asyncio.run(store.encrypt(snapshot, key, b"plaintext", {}))
-    store.forget(DUBLIN, KEY_ID)
+    opened.forget(DUBLIN, KEY_ID)
     finish(store.encrypt(snapshot, key, b"plaintext", {}))
-    for forget in (lambda: store.forget(FRANKFURT, KEY_ID), store.clear):
-        forget()
-        with pytest.raises(Suspended):
-            finish(store.encrypt(snapshot, key, b"plaintext", {}))
-        asyncio.run(store.encrypt(snapshot, key, b"plaintext", {}))
+    opened.forget(FRANKFURT, KEY_ID)
+    with pytest.raises(Suspended):
+        finish(store.encrypt(snapshot, key, b"plaintext", {}))
+
+
+def test_what_is_opened_lives_as_long_as_its_owner_keeps_it(
+    setup: Setup, snapshot: Snapshot, key: Key
+) -> None:
+    kept: dict[str, dict[Any, Any]] = {}
+    store = DefaultKeyStore(
+        setup.keyring, snapshot.load_domain_key, opened=lambda of: kept.setdefault(of.arn, {})
+    )
+    blob = asyncio.run(store.encrypt(snapshot, key, b"plaintext", {})).blob
+    assert list(kept) == [key.arn]
+    assert finish(store.decrypt(snapshot, key, blob, {})).plaintext.reveal() == b"plaintext"
+    kept.clear()
+    with pytest.raises(Suspended):
+        finish(store.decrypt(snapshot, key, blob, {}))
 
 
 def test_a_deleted_and_forgotten_key_does_not_come_back(setup: Setup, key: Key) -> None:
     blob = setup.encrypt(key, b"plaintext")
     finish(setup.repository.delete_key(FRANKFURT, KEY_ID))
-    setup.store.forget(FRANKFURT, KEY_ID)
     with pytest.raises(ServiceError, match="InvalidCiphertextException"):
-        setup.decrypt(key, blob)
+        setup.restarted().decrypt(key, blob)
     with pytest.raises(AuthenticityError, match="missing"):
-        setup.encrypt(key)
+        setup.restarted().encrypt(key)
 
 
 def test_the_cache_is_bounded_and_the_oldest_leaves(setup: Setup, snapshot: Snapshot) -> None:
@@ -201,16 +215,6 @@ def test_sealed_it_makes_and_opens_nothing(setup: Setup, key: Key) -> None:
     ):
         with pytest.raises(SealedError):
             finish(attempt)
-
-
-def test_locking_keyring_and_store_leaves_nothing_usable(setup: Setup, key: Key) -> None:
-    blob, root = setup.encrypt(key, b"plaintext"), setup.keyring.root
-    setup.keyring.lock()
-    setup.store.clear()
-    with pytest.raises(SealedError):
-        setup.decrypt(key, blob)
-    finish(setup.keyring.unlock(setup.repository, root))
-    assert setup.decrypt(key, blob) == b"plaintext"
 
 
 def test_a_key_without_current_material_cannot_encrypt(setup: Setup, key: Key) -> None:

@@ -13,17 +13,19 @@ from hearthkms.keystores.default.keyfile import KeyFileRoot
 from hearthkms.keystores.default.keyring import ACCESS_KEY, AUDIT_KEY, DomainKeySource, Keyring
 from hearthkms.keystores.default.passphrase import PassphraseRoot
 from hearthkms.keystores.default.root import RootOfTrust
-from hearthkms.keystores.default.store import DefaultKeyStore
+from hearthkms.keystores.default.store import BoundedOpenedKeys, DefaultKeyStore, OpenedKeys
 from hearthkms.keystores.default.upkeep import regions_due, reseal, rewrap
 
 __all__ = [
     "ACCESS_KEY",
     "AUDIT_KEY",
     "SERVICE_DOMAIN",
+    "BoundedOpenedKeys",
     "DefaultKeyStore",
     "DomainKeySource",
     "KeyFileRoot",
     "Keyring",
+    "OpenedKeys",
     "PassphraseRoot",
     "RootOfTrust",
     "regions_due",

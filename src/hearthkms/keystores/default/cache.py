@@ -40,6 +40,3 @@ class BoundedCache(Generic[K, V]):
         """Forget everything."""
         with self._lock:
             self._entries.clear()
-
-    def __len__(self) -> int:
-        return len(self._entries)

@@ -74,11 +74,6 @@ class Keyring:
             self._keep(row, secret)
         return len(opened)
 
-    def lock(self) -> None:
-        """Forget the root and every domain key. Clear the key stores that use this keyring as well."""
-        self._root = None
-        self._opened.clear()
-
     async def active(self, repository: Repository, region: str) -> int:
         """The version of the Region's newest domain key; makes the first one in the caller's transaction."""
         return (await self._active(repository, region)).version

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from hearthkms.core.errors import ServiceError
 from hearthkms.core.secret import Secret
@@ -28,16 +28,39 @@ def backing_key_identity(key_id: str, material_id: str) -> str:
     return f"{key_id}/{material_id}"
 
 
+OpenedKeys = Callable[[Key], dict[Any, Any]]
+"""Gives the dictionary that keeps what is opened of a key; whoever owns it drops it when the key changes."""
+
+
+class BoundedOpenedKeys:
+    """OpenedKeys of the last `limit` KMS keys, for a store that no snapshot stands behind."""
+
+    def __init__(self, limit: int) -> None:
+        self._kept: BoundedCache[tuple[str, str], dict[Any, Any]] = BoundedCache(limit)
+
+    def __call__(self, key: Key) -> dict[Any, Any]:
+        name = (key.region, key.key_id)
+        kept = self._kept.get(name)
+        if kept is None:
+            kept = {}
+            self._kept.put(name, kept)
+        return kept
+
+    def forget(self, region: str, key_id: str) -> None:
+        """Drop what is opened of this key."""
+        self._kept.drop((region, key_id))
+
+
 class DefaultKeyStore:
     """Implements hearthkms.kms.ports.KeyStore.
 
-    `domain_keys` reads a domain key where the view cannot (the worker's snapshot); inside a transaction the
-    transaction itself is asked. `cached_keys` bounds how many KMS keys stay opened.
+    `domain_keys` reads a domain key where the view itself cannot. Opened backing keys are kept, by material
+    id, in what `opened` gives: a worker's snapshot gives a dictionary that goes with the key. Without it the
+    last `cached_keys` keys are kept.
 
-    Opened backing keys are kept by Region, key id and material id. The id is derived from the material, so
-    that an entry can never stand for other bytes, and re-sealing changes nothing. What makes an entry usable
-    is always the caller's `Key` (for its current material) or the view (for older material): a key that is
-    deleted there is out of use at once, whatever is kept here. `forget` then frees the memory.
+    The id is derived from key and material, so that an entry can never stand for other bytes, and sealing
+    anew changes nothing. What makes an entry usable is always the caller's `Key` (for its current material)
+    or the view (for older material): a key that is deleted there is out of use at once, whatever is kept.
     """
 
     def __init__(
@@ -45,14 +68,15 @@ class DefaultKeyStore:
         keyring: Keyring,
         domain_keys: DomainKeySource,
         *,
+        opened: OpenedKeys | None = None,
         cached_keys: int = 4096,
         random: RandomSource = os.urandom,
     ) -> None:
         self._keyring = keyring
         self._domain_keys = domain_keys
+        self._opened = opened or BoundedOpenedKeys(cached_keys)
         self._random = random
         self._nonces = NoncePool(RANDOM_BYTES, random)
-        self._opened: BoundedCache[tuple[str, str], dict[str, BackingKey]] = BoundedCache(cached_keys)
 
     async def new_material(self, repository: Repository, key: Key) -> NewMaterial:
         """See KeyStore."""
@@ -68,8 +92,7 @@ class DefaultKeyStore:
         current = key.current_material_id
         if current is None:
             raise ValueError(f"the key {key.key_id} has no current material")
-        opened = self._opened.get((key.region, key.key_id))
-        backing = opened.get(current) if opened is not None else None
+        backing: BackingKey | None = self._opened(key).get(current)
         if backing is None:
             backing = await self._open(view, key, current)
             if backing is None:
@@ -79,8 +102,7 @@ class DefaultKeyStore:
     async def decrypt(self, view: KeyView, key: Key, blob: bytes, context: Mapping[str, str]) -> Opened:
         """See KeyStore."""
         named = blob[MATERIAL_FIELD].hex()
-        opened = self._opened.get((key.region, key.key_id))
-        backing = opened.get(named) if opened is not None else None
+        backing: BackingKey | None = self._opened(key).get(named)
         if backing is None:
             backing = await self._open(view, key, named)
         elif named != key.current_material_id and await view.material(key.region, key.key_id, named) is None:
@@ -92,14 +114,6 @@ class DefaultKeyStore:
     def random(self, size: int) -> bytes:
         """`size` bytes from the operating system's generator."""
         return self._random(size)
-
-    def forget(self, region: str, key_id: str) -> None:
-        """Drop what is opened of this key."""
-        self._opened.drop((region, key_id))
-
-    def clear(self) -> None:
-        """Drop all that is opened."""
-        self._opened.clear()
 
     async def _open(self, view: KeyView, key: Key, wanted: str) -> BackingKey | None:
         """Open and keep one version of the key's material; None where the key has no such version."""
@@ -120,9 +134,5 @@ class DefaultKeyStore:
             raise AuthenticityError(
                 f"the material {wanted} of {key.key_id} has not the bytes it is named for"
             )
-        kept = self._opened.get((key.region, key.key_id))
-        if kept is None:
-            self._opened.put((key.region, key.key_id), {wanted: backing})
-        else:
-            kept[wanted] = backing
+        self._opened(key)[wanted] = backing
         return backing
