@@ -173,6 +173,3 @@ def _typed(name: str, value: Any, current: Any, where: str) -> Any:
     elif isinstance(value, str):
         return value
     raise SettingsError(f"{where}the setting '{name}' has a value of the wrong kind: {value!r}.")
-
-
-

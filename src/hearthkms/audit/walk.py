@@ -38,6 +38,8 @@ class _Way(NamedTuple):
     """The byte after the line that is out of place, where the finding is about such a line."""
     damage: tuple[int | None, int] | None = None
     """Unreadable lines that this explanation leaves unexplained."""
+    vouched: bool = False
+    """Whether an anchor says that this is the chain value."""
 
 
 class ChainWalk:
@@ -55,12 +57,12 @@ class ChainWalk:
         self._anchor = next(anchors, None)
         self._matched = 0
         self._astray = False
-        self._ways = [_Way(0, genesis(stream), 0, 0)]
-        self._ways += self._meet(self._ways[0])
+        self._ways: list[_Way] = []
         self._before: _Way | None = None
         self._last: tuple[Line, StoredLine] | None = None
         self._damage: tuple[int | None, int] | None = None
         """The lines that cannot be read since the last that could: where they begin, and how many."""
+        self._decide(_Way(0, genesis(stream), 0, 0))
 
     @property
     def position(self) -> Position:
@@ -131,7 +133,7 @@ class ChainWalk:
             self.findings.add(self._finding(Kind.EDITED, " and ".join(wrong), line, stored, seq))
         way = _Way(seq, stored.chain, line.end or 0, before.records + 1)
         self._before, self._last = before, (line, stored)
-        self._ways = [way, *self._meet(way)]
+        self._ways = self._meet(way)
 
     def _doubles(self, line: Line, stored: StoredLine) -> bool:
         """Whether this line and the one before it both follow the record before them."""
@@ -151,10 +153,13 @@ class ChainWalk:
         detail = "two lines claim this number, and nothing follows this one"
         this = self._finding(Kind.INSERTED, detail, line, stored, now.seq)
         that = self._finding(Kind.INSERTED, detail, *last, now.seq)
-        self._ways = [
-            now._replace(finding=this, stray_end=line.end),
-            now._replace(chain=stored.chain, end=line.end or 0, finding=that, stray_end=last[0].end),
-        ]
+        second = now._replace(chain=stored.chain, end=line.end or 0, finding=that, stray_end=last[0].end)
+        if any(way.vouched and way.chain == stored.chain for way in self._ways):
+            self._ways = [second._replace(vouched=True)]
+            return True
+        if now.finding is not None:
+            self.findings.add(now.finding)
+        self._ways = [now._replace(finding=this, stray_end=line.end), second]
         return True
 
     # a line that does not fit
@@ -244,12 +249,17 @@ class ChainWalk:
         if way.damage is not None:
             later = self._damage[1] if self._damage is not None else 0
             self._damage = way.damage[0], way.damage[1] + later
-        way = way._replace(finding=None, stray_end=None, damage=None)
-        self._ways = [way, *self._meet(way)]
+        if way.vouched:
+            self._matched, self._astray = way.seq, False
+        way = way._replace(finding=None, stray_end=None, damage=None, vouched=False)
+        met = self._meet(way)
+        if met[0].finding is not None:
+            self.findings.add(met[0].finding)
+        self._ways = [one._replace(finding=None) for one in met]
 
     def _meet(self, way: _Way) -> list[_Way]:
-        """Compare with the anchors up to where `way` stands; gives another way to go on if one disagrees."""
-        other: list[_Way] = []
+        """`way`, compared with the anchors up to where it stands; and one way more where one disagrees."""
+        ways = [way]
         while self._anchor is not None and self._anchor.seq <= way.seq:
             anchor = self._anchor
             self._advance()
@@ -258,14 +268,16 @@ class ChainWalk:
             if anchor.chain == way.chain:
                 self._matched, self._astray = way.seq, False
             elif not self._astray:
-                # From here on the chain may be a new one, joined to itself: that is one finding, not one
-                # per anchor.
+                # From here on the chain may be a new one that fits together: one finding, not one an anchor.
                 self._astray = True
                 first = min(self._matched + 1, way.seq)
                 detail = f"the chain is not the one that the {anchor.source} at record {way.seq} vouches for"
-                self.findings.add(Finding(Kind.REWRITTEN, self.stream, detail, first, way.seq - first + 1))
-                other = [way._replace(chain=anchor.chain)]
-        return other
+                finding = Finding(Kind.REWRITTEN, self.stream, detail, first, way.seq - first + 1)
+                ways = [
+                    way._replace(finding=finding),
+                    way._replace(chain=anchor.chain, finding=finding, vouched=True),
+                ]
+        return ways
 
     def _advance(self) -> None:
         self.vouched = self._anchor

@@ -49,7 +49,7 @@ def _rest(coroutine: Coroutine[Any, Any, T], yielded: Any) -> Generator[Any, Any
             except GeneratorExit:
                 coroutine.close()
                 raise
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  handed on, not handled
                 yielded = coroutine.throw(error)
             else:
                 yielded = coroutine.send(sent)

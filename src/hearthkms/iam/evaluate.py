@@ -47,9 +47,9 @@ def evaluate(
         return _ALLOW
     if owner_account != caller_account:
         return Deny(
-            f"User: {caller_arn} is not authorized to perform: {action} on resource: {arn} because the resource "
-            "does not exist in this Region, no resource-based policies allow access, or a resource-based policy "
-            "explicitly denies access"
+            f"User: {caller_arn} is not authorized to perform: {action} on resource: {arn} because "
+            "the resource does not exist in this Region, no resource-based policies allow access, "
+            "or a resource-based policy explicitly denies access"
         )
     if manager != "CUSTOMER" and not (action.startswith(_READ_MANAGED) or action == _READ_MANAGED_EXACT):
         return _deny(caller_arn, action, arn, "no resource-based policy allows")

@@ -34,7 +34,7 @@ async def due(repository: Repository, now: float) -> Sequence[Key]:
 async def perform(
     repository: Repository, store: KeyStore, region: str, key_id: str, now: float
 ) -> Done | None:
-    """Do what is due for one key, if it still is. Deletion is final: material, aliases and tags go with it."""
+    """Do what is due for one key, if it still is. Deletion takes material, aliases and tags with it."""
     key = await repository.lock_key(region, key_id)
     if key is None:
         return None

@@ -16,6 +16,7 @@ _ONE = sa.select(accounts.c.account_id).where(accounts.c.account_id == bindparam
 _INSERT = insert_unless_there(accounts)
 _META = sa.select(meta.c.value).where(meta.c.name == bindparam("at_name"))
 _PUT_META = insert_or_replace(meta)
+_DELETE_META = sa.delete(meta).where(meta.c.name == bindparam("at_name"))
 # Any number will do that nothing else in the database locks.
 _LOCK_META = sa.text("SELECT pg_advisory_xact_lock(1212501067, 1)")
 
@@ -54,4 +55,9 @@ class AccountRows(Part):
     async def put_meta(self, name: str, value: str) -> None:
         """Keep `value` under `name`, in place of what was there."""
         self._affect(_PUT_META, {"name": name, "value": value})
+        self._note("meta", name)
+
+    async def delete_meta(self, name: str) -> None:
+        """Keep nothing under `name` any more."""
+        self._affect(_DELETE_META, {"at_name": name})
         self._note("meta", name)

@@ -18,6 +18,10 @@ Upsert = Mapping[str, sa.Executable]
 """One statement a dialect, for what the two write alike but SQLAlchemy builds apart."""
 
 
+# SQLAlchemy tells only on request how many rows an INSERT made.
+_COUNTED = {"preserve_rowcount": True}
+
+
 def insert_unless_there(table: sa.Table) -> Upsert:
     """An INSERT that does nothing where the primary key is taken.
 
@@ -69,16 +73,16 @@ class Part:
         if isinstance(statement, Mapping):
             statement = statement[self._dialect]
         try:
-            return self._connection.execute(statement, parameters).rowcount
+            return self._connection.execute(statement, parameters, execution_options=_COUNTED).rowcount
         except SQLAlchemyError as error:
             raise self._doomed(error) from error
 
     def _insert(self, statement: Upsert, parameters: Mapping[str, Any], what: str) -> None:
-        if self._affect(statement, parameters) == 0:
+        if self._affect(statement, parameters) != 1:
             raise AlreadyStoredError(f"{what} is stored already.")
 
     def _change(self, statement: sa.Executable, parameters: Mapping[str, Any], what: str) -> None:
-        if self._affect(statement, parameters) == 0:
+        if self._affect(statement, parameters) != 1:
             raise NotStoredError(f"{what} is not stored.")
 
     def _note(self, kind: str, *scope: str) -> None:

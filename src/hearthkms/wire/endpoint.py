@@ -15,7 +15,7 @@ from hearthkms.sigv4.errors import unrecognized_client
 from hearthkms.sigv4.verify import Verifier
 from hearthkms.wire.decode import Decoder
 from hearthkms.wire.encode import encode, encode_error
-from hearthkms.wire.faults import status
+from hearthkms.wire.faults import capital, status
 from hearthkms.wire.http import HttpRequest, Reply
 from hearthkms.wire.model import ServiceModel
 
@@ -79,7 +79,7 @@ class Endpoint:
         self._next_id = next_id
 
     def __call__(self, request: HttpRequest) -> Reply | Coroutine[Any, Any, Reply]:
-        finished, answer = step(self._answer(request))
+        _, answer = step(self._answer(request))
         return answer  # type: ignore[no-any-return]
 
     async def _answer(self, request: HttpRequest) -> Reply:
@@ -89,7 +89,7 @@ class Endpoint:
             return Reply(200, header, await self._execute(request, request_id))
         except ServiceError as error:
             model = self._models[0]
-            body = encode_error(error.name, error.message)
+            body = encode_error(error.name, error.message, capital=capital(model, error.name))
             return Reply(status(model, error.name), header, body)
 
     async def _execute(self, request: HttpRequest, request_id: str) -> bytes:
@@ -107,11 +107,8 @@ class Endpoint:
         if credential is None or claim.session_token is not None:
             raise unrecognized_client()
         claim.check_service(service.model.signing_name)
+        claim.check_region(self._regions)
         self._verifier.verify(claim, credential.secret, request.body)
-        if claim.region not in self._regions:
-            raise ServiceError(
-                "InvalidSignatureException", f"Credential should be scoped to a valid region, not '{claim.region}'."
-            )
         if not service.door.has(operation):
             raise ServiceError(
                 "UnsupportedOperationException", f"HearthKMS does not support {operation} yet."
@@ -130,5 +127,3 @@ class Endpoint:
             headers.get("host", ""),
         )
         return encode(await service.door.execute(call, decode(request.body)))
-
-

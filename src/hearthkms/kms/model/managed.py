@@ -66,7 +66,7 @@ def policy(alias: str, region: str, account_id: str) -> str:
         "Id": f"auto-{service}-1",
         "Statement": [
             {
-                "Sid": f"Allow access through {service} for all principals in the account that are authorized",
+                "Sid": f"Allow access through {service} for all authorized principals of the account",
                 "Effect": "Allow",
                 "Principal": {"AWS": "*"},
                 "Action": list(_USES),

@@ -98,8 +98,8 @@ async def _update(env: Env, call: Call, request: Request, needs: Needs) -> Outco
     current = await env.view.key(alias.region, alias.target_key_id)
     if current is not None and (_family(current), current.usage) != (_family(new), new.usage):
         raise errors.validation(
-            f"Alias {alias.arn} cannot be changed from a key of spec {current.spec} and usage {current.usage} "
-            f"to a key of spec {new.spec} and usage {new.usage}."
+            f"Alias {alias.arn} cannot be changed from a key of spec {current.spec} and usage "
+            f"{current.usage} to a key of spec {new.spec} and usage {new.usage}."
         )
     await env.view.update_alias(replace(alias, target_key_id=new.key_id, last_updated_date=millis(call.time)))
     return Outcome(None)

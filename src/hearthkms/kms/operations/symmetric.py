@@ -25,7 +25,7 @@ async def _encrypt_needs(env: Env, call: Call, request: Request) -> Needs:
     return needs_of(call, await find_key(env, call, request["KeyId"], aliases=True))
 
 
-async def _encrypt(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
+async def _encrypt(env: Env, _call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
     check_use("Encrypt", key, request.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT))
     context = encryption_context(request)

@@ -1,0 +1,5 @@
+"""`python -m hearthkms` is the `hearthkms` command."""
+
+from hearthkms.cli import main
+
+main()

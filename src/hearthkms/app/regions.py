@@ -1,0 +1,41 @@
+"""Which Regions are served."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+
+from botocore.loaders import Loader
+
+from hearthkms.core.errors import SettingsError
+from hearthkms.core.ids import PARTITION
+from hearthkms.settings import Settings
+
+_FALLBACK = "us-east-1"
+
+
+@lru_cache(1)
+def known_regions() -> tuple[str, ...]:
+    """Every Region name of the `aws` partition, by botocore's data."""
+    partitions = Loader().load_data("partitions")["partitions"]
+    names = next(entry["regions"] for entry in partitions if entry["id"] == PARTITION)
+    return tuple(sorted(name for name in names if not name.endswith("-global")))
+
+
+def served_regions(settings: Settings) -> tuple[str, ...]:
+    """The Regions of the settings, all that are known by default. Raises SettingsError for unknown ones."""
+    if not settings.regions:
+        return known_regions()
+    unknown = sorted(set(settings.regions) - set(known_regions()))
+    if unknown:
+        raise SettingsError(f"These are no Region names of AWS: {', '.join(unknown)}.")
+    return settings.regions
+
+
+def default_region(settings: Settings) -> str:
+    """The Region to suggest to clients: the environment's if it is served, else us-east-1 or the first."""
+    served = served_regions(settings)
+    for wanted in (os.environ.get("AWS_REGION"), os.environ.get("AWS_DEFAULT_REGION"), _FALLBACK):
+        if wanted in served:
+            return str(wanted)
+    return served[0]

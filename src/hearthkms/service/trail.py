@@ -1,0 +1,131 @@
+"""Audit records of calls and of what the service does by itself, in CloudTrail's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from hearthkms.audit.record import (
+    INTERNAL,
+    Event,
+    EventEncoder,
+    TlsDetails,
+    UserIdentity,
+    service_identity,
+)
+from hearthkms.core.errors import ServiceError
+from hearthkms.core.ids import root_arn
+from hearthkms.service.call import Call, Caller
+from hearthkms.service.operation import Mode, Operation, Outcome, Request
+
+_UNSET = msgspec.UNSET
+_ERROR_CODES = {"AccessDeniedException": "AccessDenied"}
+
+
+class CallTrail:
+    """Makes the records of one worker; `append` puts those that belong to no change on its log."""
+
+    def __init__(self, append: Callable[[bytes], None]) -> None:
+        self.append = append
+        self._loop_encoder = EventEncoder()
+        # Records of changes are made in the storage's thread, and an encoder is for one thread.
+        self._storage_encoder = EventEncoder()
+
+    def event(
+        self,
+        event_id: str,
+        call: Call,
+        operation: Operation,
+        request: Request,
+        resources: tuple[Any, ...],
+        outcome: Outcome | None,
+        error: ServiceError | None,
+    ) -> bytes:
+        """The record of one call: its outcome, or the error it ended with."""
+        in_storage = operation.mode is Mode.WRITE and outcome is not None
+        encoder = self._storage_encoder if in_storage else self._loop_encoder
+        tls = _UNSET if call.tls_version is None else encoder.tls(_tls(call))
+        event = Event(
+            userIdentity=encoder.identity(_identity(call.caller)),
+            eventTime=encoder.time(call.time),
+            eventName=call.operation,
+            awsRegion=call.region,
+            sourceIPAddress=call.source_ip,
+            userAgent=call.user_agent,
+            requestParameters=operation.trail(request),
+            requestID=call.request_id,
+            eventID=event_id,
+            readOnly=operation.read_only,
+            recipientAccountId=call.caller.account_id,
+            tlsDetails=tls,
+        )
+        if resources:
+            event.resources = encoder.resources(*[resource.arn for resource in resources])
+        if error is not None:
+            event.errorCode = _ERROR_CODES.get(error.name, error.name)
+            event.errorMessage = error.message if error.message is not None else _UNSET
+        elif outcome is not None:
+            event.responseElements = outcome.elements
+            if outcome.additional is not None:
+                event.additionalEventData = outcome.additional
+        return encoder.encode(event)
+
+
+def service_event(
+    *,
+    event_id: str,
+    request_id: str,
+    name: str,
+    now: float,
+    region: str,
+    account_id: str,
+    resources: tuple[str, ...],
+    details: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The record of what the service did by itself: DeleteKey, RotateKey, the creation of a managed key.
+
+    `details` becomes `serviceEventDetails`. Source: AWS CloudTrail user guide, "Non-API events".
+    """
+    encoder = EventEncoder()
+    return encoder.encode(
+        Event(
+            userIdentity=encoder.identity(service_identity(account_id)),
+            eventTime=encoder.time(now),
+            eventName=name,
+            awsRegion=region,
+            sourceIPAddress=INTERNAL,
+            userAgent=INTERNAL,
+            requestID=request_id,
+            eventID=event_id,
+            readOnly=False,
+            resources=encoder.resources(*resources),
+            eventType="AwsServiceEvent",
+            recipientAccountId=account_id,
+            serviceEventDetails=_UNSET if details is None else details,
+        )
+    )
+
+
+def _identity(caller: Caller) -> UserIdentity:
+    return UserIdentity(
+        type=caller.kind,
+        principalId=caller.principal_id,
+        arn=caller.arn,
+        accountId=caller.account_id,
+        accessKeyId=caller.access_key_id,
+    )
+
+
+def _tls(call: Call) -> TlsDetails:
+    return TlsDetails(
+        tlsVersion=call.tls_version or "",
+        cipherSuite=call.cipher_suite or "",
+        clientProvidedHostHeader=call.host,
+    )
+
+
+def root_caller(account_id: str, access_key_id: str) -> Caller:
+    """The root user of an account, signing with this access key."""
+    return Caller(account_id, root_arn(account_id), "Root", account_id, access_key_id)

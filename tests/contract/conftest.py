@@ -1,0 +1,65 @@
+"""Fixtures of the contract suites: the same storage on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hearthkms.storage.database import Database
+from hearthkms.storage.revision import SharedRevision
+from tests.support.postgres import PostgresServer, postgres_server  # noqa: F401  a fixture
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that the test runs on."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def empty_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without tables."""
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path}/test.db"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.create_database()
+
+
+@pytest.fixture
+def url(empty_url: str, revision_path: Path) -> str:
+    """The URL of a migrated database."""
+    with_tables = open_database(empty_url, revision_path)
+    with_tables.migrate()
+    with_tables.close_now()
+    return empty_url
+
+
+@pytest.fixture
+def revision_path(tmp_path: Path) -> Path:
+    """Where this machine's processes share the revision."""
+    return tmp_path / "revision"
+
+
+@pytest.fixture
+def revision(revision_path: Path) -> Iterator[SharedRevision]:
+    """The revision that `database` announces to."""
+    shared = SharedRevision(revision_path)
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def database(url: str, revision: SharedRevision) -> Iterator[Database]:
+    """A migrated database, open."""
+    opened = Database(url, revision, time.time)
+    yield opened
+    opened.close_now()
+
+
+def open_database(url: str, revision_path: Path) -> Database:
+    """A Database as another process of this machine opens it."""
+    return Database(url, SharedRevision(revision_path), time.time)
