@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import select
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Self, TypeVar
@@ -124,7 +124,14 @@ class Client:
 
     def silent(self) -> bool:
         """Whether nothing has come for a twentieth of a second."""
-        return not self._left and not select.select([self.socket], [], [], 0.05)[0]
+        self.socket.settimeout(0.05)
+        try:
+            self._left += self.socket.recv(65_536)
+        except TimeoutError:
+            return not self._left
+        finally:
+            self.socket.settimeout(PATIENCE)
+        return False
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._left:
@@ -215,3 +222,11 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     """A well-formed request with a chunked body."""
     head = b"POST / HTTP/1.1\r\nHost: kms.test\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Come back once `condition` holds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable
 
 import pytest
-from tests.http.serving import PATIENCE, Running, chunked, post
+from tests.http.serving import PATIENCE, Running, chunked, post, wait_for
 
 from hearthkms.wire.http import HttpRequest, Limits, Reply
 
@@ -319,15 +319,9 @@ def test_a_request_whose_client_left_is_finished_all_the_same(
         client.send(post(b"wait"))
         future = slow.began.get(timeout=PATIENCE)
         client.reset()
-    running.run(_until(lambda: running.server.connections == 0))
+    wait_for(lambda: running.server.connections == 0)
     assert not slow.cancelled
     running.call(lambda: future.set_result(b""))
     with running.client() as client:
         assert client.ask(post(b"2")).status == 200
     assert not running.errors
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.005)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import socket
 from collections.abc import Callable
 
@@ -50,7 +51,7 @@ def test_pipelined_requests_are_answered_in_order_however_they_arrive(echoing: R
 def test_any_cuts_give_the_same_answers(echoing: Running, cuts: list[int], count: int) -> None:
     data = many(count)
     ends = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in zip(ends, ends[1:], strict=False) if start < end]
+    pieces = [data[start:end] for start, end in itertools.pairwise(ends) if start < end]
     assert answers(echoing, pieces) == answers(echoing, [data])
 
 

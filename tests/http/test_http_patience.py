@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.http.serving import PATIENCE, Client, Running, echo, post
+from tests.http.serving import PATIENCE, Client, Running, echo, post, wait_for
 
 from hearthkms.core.errors import SettingsError
 from hearthkms.wire.http import HttpRequest, Limits, Reply
@@ -109,8 +110,6 @@ def test_a_client_that_shut_its_write_side_gets_its_answers(echoing: Running) ->
 
 
 def test_a_half_open_client_gets_an_answer_that_takes_a_while(serve: Callable[..., Running]) -> None:
-    import asyncio
-
     async def soon(request: HttpRequest) -> Reply:
         await asyncio.sleep(0.1)
         return Reply(200, b"", request.body)
@@ -223,23 +222,21 @@ def outcome(client: Client) -> int | None:
 
 
 @pytest.fixture
-def few_files() -> Iterator[int]:
-    """A process that may open only some twenty files more."""
-    import os
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(int(name) for name in os.listdir("/proc/self/fd")) + 20
-    yield most
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def file_limit() -> Iterator[Callable[[int], None]]:
+    """Sets how many files this process may open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_NOFILE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_running_out_of_files_does_not_end_listening(serve: Callable[..., Running], few_files: int) -> None:
+def test_running_out_of_files_does_not_end_listening(
+    serve: Callable[..., Running], file_limit: Callable[[int], None]
+) -> None:
     running = serve()
+    clients = [socket.socket() for _ in range(60)]
     with running.client() as before:
-        clients = [socket.socket() for _ in range(60)]
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        highest = max(client.fileno() for client in clients)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
+        assert before.ask(post(b"1")).status == 200
+        file_limit(max(client.fileno() for client in clients) + 8)
         for client in clients:
             client.settimeout(PATIENCE)
             client.connect(("127.0.0.1", running.port))
@@ -247,9 +244,8 @@ def test_running_out_of_files_does_not_end_listening(serve: Callable[..., Runnin
         assert before.ask(post(b"1")).status == 200
         for client in clients:
             client.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    with running.client() as after:
-        assert after.ask(post(b"2")).status == 200
+        with running.client() as after:
+            assert after.ask(post(b"2")).status == 200
     assert all(isinstance(error, OSError) for _, error in running.errors)
 
 
@@ -274,10 +270,3 @@ def test_a_stalled_process_does_not_blame_its_clients(serve: Callable[..., Runni
         slow.send(b"Content-Length: 1\r\n\r\nx")
         assert stalling.answer().status == 200
         assert slow.answer().status == 200
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)

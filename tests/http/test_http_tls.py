@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.http.serving import PATIENCE, Running, echo, post
+from tests.http.serving import PATIENCE, Running, echo, post, wait_for
 from tests.http.test_http_barrier import Gate, Slow, repeat
-from tests.http.test_http_patience import wait_for
 
 from hearthkms.core.errors import SettingsError
 from hearthkms.wire.http import HttpRequest, Limits, Reply

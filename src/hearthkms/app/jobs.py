@@ -16,6 +16,7 @@ from hearthkms.keystores.default.store import DefaultKeyStore
 from hearthkms.keystores.default.upkeep import regions_due, reseal
 from hearthkms.kms import jobs
 from hearthkms.kms.jobs import Done
+from hearthkms.kms.ports import DomainKey
 from hearthkms.service.trail import service_event
 from hearthkms.settings import Settings
 from hearthkms.storage.database import Database
@@ -35,6 +36,7 @@ class Jobs:
         self._keyring = keyring
         self._clock = clock
         self._ids = IdSource()
+        self._store = DefaultKeyStore(keyring, _no_domain_key, cached_keys=1)
 
     async def run_once(self) -> None:
         """Do all that is due now."""
@@ -52,8 +54,7 @@ class Jobs:
         now = self._clock()
 
         async def perform(transaction: Transaction) -> Done | None:
-            store = DefaultKeyStore(self._keyring, transaction.domain_key, cached_keys=1)
-            done = await jobs.perform(transaction, store, region, key_id, now)
+            done = await jobs.perform(transaction, self._store, region, key_id, now)
             if done is not None:
                 await transaction.record(self._event(done, now))
             return done
@@ -104,6 +105,11 @@ class Jobs:
 
             while await self._database.write(seal):
                 pass
+
+
+async def _no_domain_key(_region: str, _version: int | None) -> DomainKey | None:
+    """Jobs ask the transaction they run in, never anything beside it."""
+    return None
 
 
 async def run_jobs(settings: Settings, keyring: Keyring, clock: Clock, ready: Callable[[], None]) -> None:

@@ -131,7 +131,7 @@ def _endpoint(
     log: AuditLog,
     usage: UsageBook,
 ) -> Endpoint:
-    store = DefaultKeyStore(keyring, snapshot.domain_key)
+    store = DefaultKeyStore(keyring, snapshot.domain_key, opened=snapshot.derived)
     stores = {"AWS_KMS": store}
     managed = ManagedKeys(database, store, clock, ids)
     services = Services(stores, clock, managed.make, usage.flush)

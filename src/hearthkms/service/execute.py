@@ -6,7 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from hearthkms.core.errors import AuditUnavailableError, HearthError, SealedError, ServiceError
+from hearthkms.core.errors import (
+    AuditUnavailableError,
+    HearthError,
+    SealedError,
+    ServiceError,
+    StorageUnavailableError,
+)
 from hearthkms.iam.evaluate import Deny, evaluate
 from hearthkms.service.call import Call
 from hearthkms.service.operation import Demand, Mode, Needs, Operation, Outcome, Request
@@ -218,4 +224,6 @@ def _internal(error: HearthError) -> ServiceError:
         return ServiceError(UNAVAILABLE, "HearthKMS is sealed. The operator must unseal it first.")
     if isinstance(error, AuditUnavailableError):
         return ServiceError(UNAVAILABLE, "The audit trail cannot be written, so the request is refused.")
-    return ServiceError(UNAVAILABLE, f"The request is refused: {error}")
+    if isinstance(error, StorageUnavailableError):
+        return ServiceError(UNAVAILABLE, "The database cannot be used now, so the request is refused.")
+    return ServiceError(UNAVAILABLE, "The request was rejected because of an internal error.")

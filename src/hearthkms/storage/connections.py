@@ -22,15 +22,17 @@ class Home:
         self.readers = ThreadPoolExecutor(readers, "storage-read")
 
     def close_idle(self) -> None:
-        """Close the connections that nobody uses at the moment."""
-        self.writing.dispose()
-        self.reading.dispose()
+        """Close the connections, unless some are in use: those could then not be closed in order."""
+        for engine in (self.writing, self.reading):
+            if engine.pool.checkedout() == 0:
+                engine.dispose()
 
     def close(self) -> None:
         """Let the threads finish what they do, then close everything."""
         self.writer.shutdown()
         self.readers.shutdown()
-        self.close_idle()
+        self.writing.dispose()
+        self.reading.dispose()
 
 
 class Connections:
