@@ -36,8 +36,13 @@ Work = Callable[[Any], Awaitable[Any]]
 class Transactions(Protocol):
     """Running work in transactions. What `write` returns from is committed and seen by every worker."""
 
-    async def read(self, work: Any) -> Any: ...
-    async def write(self, work: Any) -> Any: ...
+    async def read(self, work: Any) -> Any:
+        """What `work` gives, run in a transaction that changes nothing."""
+        ...
+
+    async def write(self, work: Any) -> Any:
+        """What `work` gives, once what it changed is committed."""
+        ...
 
 
 class Trail(Protocol):
@@ -64,7 +69,9 @@ class Trail(Protocol):
 class Uses(Protocol):
     """Where the last cryptographic use of each key is noted."""
 
-    def note(self, key: Any, call: Call, event_id: str) -> None: ...
+    def note(self, key: Any, call: Call, event_id: str) -> None:
+        """Note that `call`, recorded as `event_id`, used `key`."""
+        ...
 
 
 class Door:

@@ -26,13 +26,24 @@ class Resource(Protocol):
     """What an action is demanded on, where it is more than `*`."""
 
     @property
-    def arn(self) -> str: ...
+    def arn(self) -> str:
+        """Its ARN, which a denial names."""
+        ...
+
     @property
-    def account_id(self) -> str: ...
+    def account_id(self) -> str:
+        """The account that owns it."""
+        ...
+
     @property
-    def manager(self) -> str: ...
+    def manager(self) -> str:
+        """`CUSTOMER`, or `AWS` where its policy is fixed."""
+        ...
+
     @property
-    def policy(self) -> str: ...
+    def policy(self) -> str:
+        """Its policy, as JSON text."""
+        ...
 
 
 class Demand(NamedTuple):

@@ -34,8 +34,13 @@ class Reader(Protocol):
     """The part of the Database that a snapshot uses."""
 
     @property
-    def several_machines(self) -> bool: ...
-    async def read(self, work: Work[T]) -> T: ...
+    def several_machines(self) -> bool:
+        """Whether processes of other machines may change the database."""
+        ...
+
+    async def read(self, work: Work[T]) -> T:
+        """What `work` gives, run in a transaction that changes nothing."""
+        ...
 
 
 class _Flight(NamedTuple):
