@@ -41,16 +41,26 @@ _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """The parts of a worker that the endpoint asks: freshness, and who signs with an access key."""
+    """The parts of a worker that the endpoint asks: freshness, and who signs with an access key.
+
+    `credentials` are those opened since the last change of anything; the snapshot has the others.
+    """
 
     def __init__(self, snapshot: Snapshot, keyring: Keyring) -> None:
         self._snapshot = snapshot
         self._keyring = keyring
+        self.credentials: dict[str, Credential] = {}
         self.fresh = snapshot.fresh
-        self.refresh = snapshot.refresh
+
+    async def refresh(self) -> None:
+        """Drop what has changed. An access key that is being opened meanwhile goes into the old dictionary."""
+        self.credentials = {}
+        await self._snapshot.refresh()
+        self.credentials = {}
 
     async def credential(self, access_key_id: str) -> Credential | None:
         """The active access key with this id; None where there is none."""
+        credentials = self.credentials
         access_key = await self._snapshot.access_key(access_key_id)
         if access_key is None or not access_key.active:
             return None
@@ -60,6 +70,7 @@ class Worker:
             secret = await open_secret(self._snapshot.domain_key, self._keyring, access_key)
             credential = Credential(secret, root_caller(access_key.account_id, access_key_id))
             derived["credential"] = credential
+        credentials[access_key_id] = credential
         return credential
 
 

@@ -85,10 +85,18 @@ class IdSource:
     def next(self) -> str:
         """A new id such as `1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed`."""
         try:
-            h = self._pool.pop()
+            return self._pool.pop()
         except IndexError:
             fresh = os.urandom(16 * self._COUNT).hex()
-            self._pool.extend(fresh[start : start + 32] for start in range(32, len(fresh), 32))
-            h = fresh[:32]
-        variant = "89ab"[int(h[16], 16) & 3]
-        return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{variant}{h[17:20]}-{h[20:]}"
+            made = [_uuid4(fresh[start : start + 32]) for start in range(0, len(fresh), 32)]
+            last = made.pop()
+            self._pool += made
+            return last
+
+
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
+def _uuid4(h: str) -> str:
+    """32 random hex digits as a version 4 UUID (RFC 9562, section 5.4)."""
+    return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -21,7 +22,9 @@ from hearthkms.service.call import Call, Caller
 from hearthkms.service.operation import Mode, Operation, Outcome, Request
 
 _UNSET = msgspec.UNSET
+_REMEMBERED = 4096
 _ERROR_CODES = {"AccessDeniedException": "AccessDenied"}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class CallTrail:
@@ -32,6 +35,9 @@ class CallTrail:
         self._loop_encoder = EventEncoder()
         # Records of changes are made in the storage's thread, and an encoder is for one thread.
         self._storage_encoder = EventEncoder()
+        # What repeats from call to call, encoded once: callers, and how their connections are protected.
+        self._identities: dict[Caller, msgspec.Raw] = {}
+        self._protections: dict[tuple[str | None, str | None, str], msgspec.Raw] = {}
 
     def event(
         self,
@@ -46,9 +52,9 @@ class CallTrail:
         """The record of one call: its outcome, or the error it ended with."""
         in_storage = operation.mode is Mode.WRITE and outcome is not None
         encoder = self._storage_encoder if in_storage else self._loop_encoder
-        tls = _UNSET if call.tls_version is None else encoder.tls(_tls(call))
+        caller = call.caller
         event = Event(
-            userIdentity=encoder.identity(_identity(call.caller)),
+            userIdentity=self._identities.get(caller) or self._identity(caller),
             eventTime=encoder.time(call.time),
             eventName=call.operation,
             awsRegion=call.region,
@@ -58,10 +64,12 @@ class CallTrail:
             requestID=call.request_id,
             eventID=event_id,
             readOnly=operation.read_only,
-            recipientAccountId=call.caller.account_id,
-            tlsDetails=tls,
+            recipientAccountId=caller.account_id,
         )
-        if resources:
+        if call.tls_version is not None:
+            event.tlsDetails = self._tls(call)
+        if resources or outcome is not None:
+            # A call that ended before it had found anything has no such member at all.
             event.resources = encoder.resources(*[resource.arn for resource in resources])
         if error is not None:
             event.errorCode = _ERROR_CODES.get(error.name, error.name)
@@ -71,6 +79,21 @@ class CallTrail:
             if outcome.additional is not None:
                 event.additionalEventData = outcome.additional
         return encoder.encode(event)
+
+    def _identity(self, caller: Caller) -> msgspec.Raw:
+        if len(self._identities) >= _REMEMBERED:
+            self._identities.clear()
+        encoded = self._identities[caller] = msgspec.Raw(msgspec.json.encode(_identity(caller)))
+        return encoded
+
+    def _tls(self, call: Call) -> msgspec.Raw:
+        protection = (call.tls_version, call.cipher_suite, call.host)
+        encoded = self._protections.get(protection)
+        if encoded is None:
+            if len(self._protections) >= _REMEMBERED:
+                self._protections.clear()
+            encoded = self._protections[protection] = msgspec.Raw(msgspec.json.encode(_tls(call)))
+        return encoded
 
 
 def service_event(
@@ -106,6 +129,14 @@ def service_event(
             serviceEventDetails=_UNSET if details is None else details,
         )
     )
+
+
+def date_text(seconds: float) -> str:
+    """A date as CloudTrail writes it inside `responseElements`: `Aug 10, 2022, 10:38:27 PM`, in UTC."""
+    date = datetime.fromtimestamp(int(seconds), UTC)
+    hour = date.hour % 12 or 12
+    half = "AM" if date.hour < 12 else "PM"
+    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}, {hour}:{date:%M:%S} {half}"
 
 
 def _identity(caller: Caller) -> UserIdentity:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from hearthkms.core.clock import Clock
@@ -29,6 +29,11 @@ class Credential(NamedTuple):
 
 class Worker(Protocol):
     """What the endpoint asks of the process around it."""
+
+    @property
+    def credentials(self) -> Mapping[str, Credential]:
+        """Active access keys, as far as they have been asked for since the last refresh."""
+        ...
 
     def fresh(self) -> bool:
         """Whether everything held in memory is as last committed."""
@@ -103,7 +108,9 @@ class Endpoint:
             raise ServiceError("UnknownOperationException")
         service, operation, decode = target
         claim = self._verifier.read(request.method, request.target, headers)
-        credential = await self._worker.credential(claim.access_key_id)
+        credential = self._worker.credentials.get(claim.access_key_id)
+        if credential is None:
+            credential = await self._worker.credential(claim.access_key_id)
         if credential is None or claim.session_token is not None:
             raise unrecognized_client()
         claim.check_service(service.model.signing_name)
