@@ -32,6 +32,17 @@ ACTIONS = {
 }
 """Operations that demand another action than the one they are named for, when their request asks for all."""
 
+_NOT_TOGETHER = (
+    "GrantTokens",
+    "DryRun",
+    "DryRunModifiers",
+    "Marker",
+    "CustomerMasterKeySpec",
+    "CustomKeyStoreId",
+    "XksKeyId",
+)
+"""Members that a request cannot have, or not beside its others: rules on them come before authorisation."""
+
 names = pytest.mark.parametrize("name", sorted(OPERATIONS))
 
 
@@ -61,9 +72,14 @@ class _Place:
             "AliasName": ALIAS,
             "CiphertextBlob": self.blob,
             "NumberOfBytes": 32,
+            "PendingWindowInDays": 7,
+            "KeySpec": "SYMMETRIC_DEFAULT",
+            "KeyUsage": "ENCRYPT_DECRYPT",
+            "Origin": "AWS_KMS",
+            "MultiRegion": False,
         }
         request.update({member: value for member, value in known.items() if member in request})
-        for member in ("GrantTokens", "DryRun", "DryRunModifiers", "Marker"):
+        for member in _NOT_TOGETHER:
             request.pop(member, None)
         if "KeySpec" in request and name.startswith("GenerateDataKey"):
             del request["KeySpec"]

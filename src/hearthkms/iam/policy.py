@@ -91,10 +91,11 @@ class Policy:
                 if kind == "AWS" and value != "*":
                     yield root_arn(value) if ACCOUNT_ID.fullmatch(value) else value
 
-    def lets_change(self, caller_arn: str, account_id: str) -> bool:
-        """Whether `caller_arn`, a root or user of the key's account, may call PutKeyPolicy afterwards.
+    def lets_change(self, caller_arn: str, account_id: str, arn: str) -> bool:
+        """Whether `caller_arn`, a root or user of the key's account, may change the key `arn`'s policy again.
 
-        Only what holds for every request counts: a conditional Allow does not, a conditional Deny does.
+        Only statements without conditions count. A conditional Allow might never hold; a conditional Deny,
+        such as the usual one of requests without TLS, is not there to hold for everything.
         """
         allowed = False
         names = {("AWS", "*"), ("AWS", caller_arn), ("AWS", root_arn(account_id)), ("AWS", account_id)}
@@ -102,11 +103,11 @@ class Policy:
             named = any(principal in names for principal in statement.principals)
             if named == statement.negated_principals or not statement.covers_action("kms:PutKeyPolicy"):
                 continue
-            if "*" not in statement.resources and not statement.negated_resources:
+            if statement.conditions or not statement.covers_resource(arn):
                 continue
             if not statement.allow:
                 return False
-            allowed = allowed or not statement.conditions
+            allowed = True
         return allowed
 
 

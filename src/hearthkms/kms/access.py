@@ -5,10 +5,11 @@ Source: KMS API reference, the KeyId parameter of each operation; error texts as
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hearthkms.core.errors import ServiceError
-from hearthkms.core.ids import Arn, alias_arn, is_key_id, key_arn
+from hearthkms.core.ids import PARTITION, Arn, alias_arn, is_key_id, key_arn
 from hearthkms.kms import errors
 from hearthkms.kms.environment import Environment
 from hearthkms.kms.model.alias import Alias
@@ -21,26 +22,37 @@ from hearthkms.service.operation import Demand, Needs, Request, Resolve
 async def find_key(env: Environment[Any], call: Call, given: str, *, aliases: bool = False) -> Key:
     """The key that `given` names: an id, a key ARN and, with `aliases`, an alias name or alias ARN.
 
-    Raises ServiceError NotFoundException with AWS's text for each way to miss. A key of another account that
-    does not exist is denied, not missing, so that nobody learns which keys others have.
+    Raises ServiceError with AWS's text for each way to miss: NotFoundException, and InvalidArnException for
+    an alias where none is taken. A key of another account that does not exist is denied, not missing, so that
+    nobody learns which keys others have.
     """
     region, account_id = call.region, call.caller.account_id
     if given.startswith("alias/"):
         if not aliases:
-            raise errors.invalid_key_id(given)
+            raise errors.aliases_not_taken()
         return await _behind_alias(env, call, account_id, given)
     if not given.startswith("arn:"):
         return await _by_id(env, call, account_id, given, given)
     arn = Arn.parse(given)
-    if arn is None or arn.service != "kms":
+    if arn is None or arn.service != "kms" or arn.partition != PARTITION:
         raise errors.invalid_arn(given)
     if arn.region != region:
         raise errors.invalid_arn(arn.region)
     if arn.resource.startswith("key/"):
         return await _by_id(env, call, arn.account_id, arn.resource[4:], given)
-    if arn.resource.startswith("alias/") and aliases:
-        return await _behind_alias(env, call, arn.account_id, arn.resource)
-    raise errors.invalid_key_id(given)
+    if not arn.resource.startswith("alias/"):
+        raise errors.invalid_key_id(given)
+    if not aliases:
+        raise errors.aliases_not_taken()
+    return await _behind_alias(env, call, arn.account_id, arn.resource)
+
+
+def is_alias(given: str) -> bool:
+    """Whether a request names an alias, by its name or its ARN."""
+    if given.startswith("arn:"):
+        arn = Arn.parse(given)
+        return arn is not None and arn.resource.startswith("alias/")
+    return given.startswith("alias/")
 
 
 async def _by_id(env: Environment[Any], call: Call, account_id: str, key_id: str, given: str) -> Key:
@@ -81,11 +93,17 @@ def needs_of(call: Call, key: Key) -> Needs:
     return Needs((Demand(f"kms:{call.operation}", key, key.arn),), (key,))
 
 
-def on_key(member: str = "KeyId", *, aliases: bool = False) -> Resolve:
-    """A resolver for operations on the one key that a request member names."""
+def on_key(*, aliases: bool = False, check: Callable[[Request], None] | None = None) -> Resolve:
+    """A resolver for operations on the one key that `KeyId` names.
+
+    `check` holds the rules for the other parameters that the model does not tell: AWS looks at them before it
+    looks for the key.
+    """
 
     async def resolve(env: Environment[Any], call: Call, request: Request) -> Needs:
-        return needs_of(call, await find_key(env, call, request[member], aliases=aliases))
+        if check is not None:
+            check(request)
+        return needs_of(call, await find_key(env, call, request["KeyId"], aliases=aliases))
 
     return resolve
 

@@ -34,9 +34,31 @@ def no_such_alias(region: str, account_id: str, name: str) -> ServiceError:
     return not_found(f"Alias {alias_arn(region, account_id, name)} is not found.")
 
 
+def aliases_not_taken() -> ServiceError:
+    """An alias, by name or ARN, where the operation takes a key id or key ARN alone.
+
+    AWS has answered GetKeyPolicy and CreateGrant so since 2015; the other operations of this kind are taken
+    to do the same.
+    """
+    return ServiceError("InvalidArnException", "Key Aliases are not supported for this operation.")
+
+
+def alias_of_alias() -> ServiceError:
+    """An alias whose target is an alias."""
+    return validation("Aliases must refer to keys. Not aliases")
+
+
 def validation(message: str) -> ServiceError:
     """ValidationException with this text."""
     return ServiceError("ValidationException", message)
+
+
+def missing(member: str) -> ServiceError:
+    """A member that the model leaves optional is required in this request. `member` in lower camel case."""
+    return validation(
+        f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: "
+        "Member must not be null"
+    )
 
 
 def unsupported(message: str | None = None) -> ServiceError:

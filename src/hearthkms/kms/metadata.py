@@ -10,6 +10,8 @@ from typing import Any
 from hearthkms.core.ids import alias_arn
 from hearthkms.kms.model.alias import Alias
 from hearthkms.kms.model.key import Key, KeyState
+from hearthkms.service.operation import lower_camel
+from hearthkms.service.trail import date_text
 
 
 def key_metadata(key: Key) -> dict[str, Any]:
@@ -35,6 +37,12 @@ def key_metadata(key: Key) -> dict[str, Any]:
     if key.state is KeyState.PENDING_DELETION:
         shown["DeletionDate"] = key.deletion_date
     return shown
+
+
+def key_on_trail(key: Key) -> dict[str, Any]:
+    """The KeyMetadata of a key as an audit record shows it: lower camel case, and dates as text."""
+    shown: dict[str, Any] = lower_camel(key_metadata(key))
+    return shown | {"creationDate": date_text(key.creation_date)}
 
 
 def alias_entry(alias: Alias) -> dict[str, Any]:

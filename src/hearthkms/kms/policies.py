@@ -5,7 +5,6 @@ Source: KMS API reference, PutKeyPolicy; developer guide, "Default key policy".
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hearthkms.core.ids import root_arn
@@ -16,31 +15,32 @@ from hearthkms.service.call import Call
 
 POLICY_QUOTA = 32_768
 
+# Laid out as AWS lays it out.
+_DEFAULT = """\
+{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {
+      "AWS" : "ROOT"
+    },
+    "Action" : "kms:*",
+    "Resource" : "*"
+  } ]
+}"""
+
 
 def default_policy(account_id: str) -> str:
     """The policy of a key that was created without one: the account's IAM policies decide."""
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Id": "key-default-1",
-            "Statement": [
-                {
-                    "Sid": "Enable IAM User Permissions",
-                    "Effect": "Allow",
-                    "Principal": {"AWS": root_arn(account_id)},
-                    "Action": "kms:*",
-                    "Resource": "*",
-                }
-            ],
-        },
-        indent=2,
-    )
+    return _DEFAULT.replace("ROOT", root_arn(account_id))
 
 
 async def checked_policy(
-    env: Environment[Any], call: Call, account_id: str, text: str, *, bypass: bool
+    env: Environment[Any], call: Call, account_id: str, arn: str, text: str, *, bypass: bool
 ) -> None:
-    """Raise AWS's error where `text` cannot be the policy of a key of `account_id`.
+    """Raise AWS's error where `text` cannot be the policy of the key `arn` of `account_id`.
 
     LimitExceededException over 32,768 bytes; MalformedPolicyDocumentException where it is not a valid
     policy, names principals that do not exist, or, unless `bypass`, would not let the caller change it again.
@@ -54,7 +54,7 @@ async def checked_policy(
     for principal in policy.principals():
         if not await env.view.principal_exists(principal):
             raise errors.malformed_policy("Policy contains a statement with one or more invalid principals.")
-    if not bypass and not policy.lets_change(call.caller.arn, account_id):
+    if not bypass and not policy.lets_change(call.caller.arn, account_id, arn):
         raise errors.malformed_policy(
             "The new key policy will not allow you to update the key policy in the future."
         )

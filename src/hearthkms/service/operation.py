@@ -115,7 +115,7 @@ def logged_flat(*members: str) -> Trail:
     names = [(member, _lower_camel(member)) for member in members]
 
     def trail(request: Request) -> Mapping[str, Any] | None:
-        return {name: request[member] for member, name in names if member in request}
+        return {name: request[member] for member, name in names if member in request} or None
 
     return trail
 

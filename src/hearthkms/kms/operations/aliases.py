@@ -13,7 +13,7 @@ from hearthkms.core.clock import millis
 from hearthkms.core.errors import ServiceError
 from hearthkms.core.ids import alias_arn
 from hearthkms.kms import errors
-from hearthkms.kms.access import find_key, on_account
+from hearthkms.kms.access import denied_elsewhere, find_key, is_alias, on_account
 from hearthkms.kms.environment import Environment
 from hearthkms.kms.metadata import alias_entry, unused_alias_entry
 from hearthkms.kms.model.alias import Alias
@@ -39,15 +39,22 @@ def _checked_name(request: Request) -> str:
         )
     if name.startswith(PREFIX):
         raise ServiceError("NotAuthorizedException")
+    if ":" in name:
+        # The model's pattern lets it through, so that the refusal is the service's own.
+        raise errors.validation(f"{name} contains invalid characters for an alias")
     return name
 
 
-def _demands(call: Call, name: str, *keys: Key) -> Needs:
-    """Alias operations are demanded on the alias, by IAM, and on each key concerned."""
+def _needs(call: Call, name: str, target: Key | None, former: Key | None = None) -> Needs:
+    """Alias operations are demanded on the alias, by IAM, and on each key concerned.
+
+    The audit trail names two resources, the target key and the alias; `former` is the handler's alone.
+    """
     action = f"kms:{call.operation}"
-    arn = alias_arn(call.region, call.caller.account_id, name)
-    demands = [Demand(action, None, arn), *(Demand(action, key, key.arn) for key in keys)]
-    return Needs(tuple(demands), (*keys, AliasResource(call, name)))
+    alias = AliasResource(call, name)
+    keys = [key for key in (target, former) if key is not None]
+    demands = [Demand(action, None, alias.arn), *(Demand(action, key, key.arn) for key in keys)]
+    return Needs(tuple(demands), (*keys[:1], alias), former)
 
 
 class AliasResource:
@@ -67,9 +74,16 @@ async def _existing(env: Env, call: Call, name: str) -> Alias:
     return alias
 
 
+async def _target(env: Env, call: Call, request: Request) -> Key:
+    given: str = request["TargetKeyId"]
+    if is_alias(given):
+        raise errors.alias_of_alias()
+    return await find_key(env, call, given)
+
+
 async def _create_needs(env: Env, call: Call, request: Request) -> Needs:
     name = _checked_name(request)
-    return _demands(call, name, await find_key(env, call, request["TargetKeyId"]))
+    return _needs(call, name, await _target(env, call, request))
 
 
 async def _create(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
@@ -86,16 +100,15 @@ async def _create(env: Env, call: Call, request: Request, needs: Needs) -> Outco
 async def _update_needs(env: Env, call: Call, request: Request) -> Needs:
     name = _checked_name(request)
     alias = await _existing(env, call, name)
-    new = await find_key(env, call, request["TargetKeyId"])
-    current = await env.view.key(alias.region, alias.target_key_id)
-    return _demands(call, name, new, *([current] if current is not None and current != new else []))
+    new = await _target(env, call, request)
+    return _needs(call, name, new, await env.view.key(alias.region, alias.target_key_id))
 
 
 async def _update(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     new: Key = needs.resources[0]
     check_state(call.operation, new)
     alias = await _existing(env, call, request["AliasName"])
-    current = await env.view.key(alias.region, alias.target_key_id)
+    current: Key | None = needs.detail
     if current is not None and (_family(current), current.usage) != (_family(new), new.usage):
         raise errors.validation(
             f"Alias {alias.arn} cannot be changed from a key of spec {current.spec} and usage "
@@ -115,8 +128,7 @@ def _family(key: Key) -> str:
 async def _delete_needs(env: Env, call: Call, request: Request) -> Needs:
     name = _checked_name(request)
     alias = await _existing(env, call, name)
-    key = await env.view.key(alias.region, alias.target_key_id)
-    return _demands(call, name, *([key] if key is not None else []))
+    return _needs(call, name, await env.view.key(alias.region, alias.target_key_id))
 
 
 async def _delete(env: Env, call: Call, request: Request, _needs: Needs) -> Outcome:
@@ -126,17 +138,21 @@ async def _delete(env: Env, call: Call, request: Request, _needs: Needs) -> Outc
 
 
 async def _list_needs(env: Env, call: Call, request: Request) -> Needs:
+    limit = request.get("Limit", DEFAULT_LIST)
+    if limit > MAX_LIST:
+        raise errors.over_limit(limit, MAX_LIST)
     if "KeyId" not in request:
         return await on_account(env, call, request)
     key = await find_key(env, call, request["KeyId"])
+    if key.account_id != call.caller.account_id:
+        # Nobody lists the aliases of another account, and no demand on the key would say so.
+        raise denied_elsewhere(call, key.arn)
     return Needs((Demand("kms:ListAliases", None),), (key,))
 
 
 async def _list(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key | None = needs.resources[0] if needs.resources else None
     limit = request.get("Limit", DEFAULT_LIST)
-    if limit > MAX_LIST:
-        raise errors.over_limit(limit, MAX_LIST)
     region, account_id = call.region, call.caller.account_id
     scope = f"aliases:{region}:{account_id}:{key.key_id if key else ''}"
     after = paging.after(scope, request.get("Marker"))

@@ -68,9 +68,13 @@ async def _data_key_without_plaintext(env: Env, call: Call, request: Request, ne
     )
 
 
-async def _random(env: Env, _call: Call, request: Request, _needs: Needs) -> Outcome:
+async def _random_needs(env: Env, call: Call, request: Request) -> Needs:
     if "NumberOfBytes" not in request:
         raise errors.validation("NumberOfBytes is required.")
+    return await on_account(env, call, request)
+
+
+async def _random(env: Env, _call: Call, request: Request, _needs: Needs) -> Outcome:
     if "CustomKeyStoreId" in request:
         raise ServiceError(
             "CustomKeyStoreNotFoundException",
@@ -93,5 +97,5 @@ OPERATIONS = (
         read_only=True,
         cryptographic=True,
     ),
-    Operation("GenerateRandom", Mode.HOT, on_account, _random, logged_flat(), read_only=True),
+    Operation("GenerateRandom", Mode.HOT, _random_needs, _random, logged_flat(), read_only=True),
 )

@@ -10,11 +10,12 @@ from typing import Any
 
 from hearthkms.core import paging
 from hearthkms.core.errors import ServiceError
+from hearthkms.core.ids import new_key_id
 from hearthkms.kms import errors
 from hearthkms.kms.access import on_account, on_key
 from hearthkms.kms.creation import create_key
 from hearthkms.kms.environment import Environment
-from hearthkms.kms.metadata import key_metadata
+from hearthkms.kms.metadata import key_metadata, key_on_trail
 from hearthkms.kms.model.key import Key
 from hearthkms.kms.model.state import check_state
 from hearthkms.kms.policies import checked_policy, default_policy
@@ -29,18 +30,19 @@ from hearthkms.service.operation import (
     Outcome,
     Request,
     logged,
-    lower_camel,
 )
 
 Env = Environment[Repository]
 
 
 def _spec(request: Request) -> str:
-    """The key spec: KeySpec, or its older name; giving both is an error only where they differ."""
-    spec, older = request.get("KeySpec"), request.get("CustomerMasterKeySpec")
-    if spec is not None and older is not None and spec != older:
-        raise errors.validation("You cannot specify KeySpec and CustomerMasterKeySpec with different values.")
-    return str(spec or older or "SYMMETRIC_DEFAULT")
+    """The key spec: KeySpec, or its older name, but not both, even where they agree."""
+    if "KeySpec" in request and "CustomerMasterKeySpec" in request:
+        raise errors.validation(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
+    return str(request.get("KeySpec") or request.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT")
 
 
 def _check_supported(request: Request) -> None:
@@ -68,22 +70,24 @@ def _check_supported(request: Request) -> None:
 
 
 async def _create_needs(_env: Env, _call: Call, request: Request) -> Needs:
-    demands = [Demand("kms:CreateKey", None)]
-    if request.get("Tags"):
-        demands.append(Demand("kms:TagResource", None))
-    return Needs(tuple(demands))
-
-
-async def _create(env: Env, call: Call, request: Request, _needs: Needs) -> Outcome:
     _check_supported(request)
-    account_id = call.caller.account_id
     tags = checked_tags(request.get("Tags", []))
+    demands = [Demand("kms:CreateKey", None)]
+    if tags:
+        demands.append(Demand("kms:TagResource", None))
+    return Needs(tuple(demands), detail=tags)
+
+
+async def _create(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
+    account_id = call.caller.account_id
     policy = request.get("Policy")
     if policy is None:
         policy = default_policy(account_id)
     else:
         bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
-        await checked_policy(env, call, account_id, policy, bypass=bypass)
+        # The key has no ARN yet, so what the policy says of single keys cannot be about it.
+        any_key = Key.arn_of(call.region, account_id, new_key_id())
+        await checked_policy(env, call, account_id, any_key, policy, bypass=bypass)
     key = await create_key(
         env.view,
         env.services.stores["AWS_KMS"],
@@ -93,11 +97,10 @@ async def _create(env: Env, call: Call, request: Request, _needs: Needs) -> Outc
         policy=policy,
         description=request.get("Description", ""),
     )
-    if tags:
-        await env.view.put_tags(key.region, key.key_id, tags)
-    metadata = key_metadata(key)
+    if needs.detail:
+        await env.view.put_tags(key.region, key.key_id, needs.detail)
     return Outcome(
-        {"KeyMetadata": metadata}, elements={"keyMetadata": lower_camel(metadata)}, resources=(key,)
+        {"KeyMetadata": key_metadata(key)}, elements={"keyMetadata": key_on_trail(key)}, resources=(key,)
     )
 
 
@@ -106,10 +109,11 @@ async def _describe(_env: Environment[KeyView], _call: Call, _request: Request, 
 
 
 async def _list(env: Env, call: Call, request: Request, _needs: Needs) -> Outcome:
-    scope = f"keys:{call.region}:{call.caller.account_id}"
+    owners = sorted(set(request.get("ResourceOwners", ["SELF"])))
+    scope = f"keys:{call.region}:{call.caller.account_id}:{','.join(owners)}"
     after = paging.after(scope, request.get("Marker"))
     limit = request.get("Limit", 100)
-    if request.get("ResourceOwners") == "OTHER_ACCOUNTS_VIA_RAM":
+    if "SELF" not in owners:
         # Nothing is shared with this account: no resource shares exist here.
         return Outcome({"Keys": [], "Truncated": False})
     keys = await env.view.list_keys(call.region, call.caller.account_id, after, limit + 1)
@@ -173,7 +177,14 @@ OPERATIONS = (
         read_only=False,
     ),
     Operation("DescribeKey", Mode.HOT, on_key(aliases=True), _describe, logged("KeyId"), read_only=True),
-    Operation("ListKeys", Mode.READ, on_account, _list, logged("Limit", "Marker"), read_only=True),
+    Operation(
+        "ListKeys",
+        Mode.READ,
+        on_account,
+        _list,
+        logged("Limit", "Marker", "ResourceOwners"),
+        read_only=True,
+    ),
     Operation(
         "UpdateKeyDescription",
         Mode.WRITE,

@@ -33,7 +33,7 @@ async def _put(env: Environment[Repository], call: Call, request: Request, needs
     _check_name(request)
     check_state(call.operation, key)
     bypass = bool(request.get("BypassPolicyLockoutSafetyCheck"))
-    await checked_policy(env, call, key.account_id, request["Policy"], bypass=bypass)
+    await checked_policy(env, call, key.account_id, key.arn, request["Policy"], bypass=bypass)
     await env.view.update_key(replace(key, policy=request["Policy"]))
     return Outcome(None, elements={"keyId": key.arn})
 

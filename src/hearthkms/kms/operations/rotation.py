@@ -5,6 +5,7 @@ Source: KMS API reference, the operations of the same names; developer guide, "R
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ DEFAULT_PERIOD = 365
 MAX_ON_DEMAND = 25
 CONFLICT_WINDOW = 20 * 60.0
 _ALL = 10_000
+_SEQUENCE = re.compile("[0-9]{1,9}")
 
 
 async def _enable(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
@@ -87,13 +89,20 @@ def _entry(key: Key, material: Material) -> dict[str, Any]:
     return entry
 
 
+def _sequence(last: str) -> int:
+    """The sequence number in a marker. A marker is not signed, so a caller may have made it up."""
+    if last and not _SEQUENCE.fullmatch(last):
+        raise ServiceError("InvalidMarkerException", "The marker is not valid for this request.")
+    return int(last or 0)
+
+
 async def _list(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
     check_state(call.operation, key)
     limit = request.get("Limit", 100)
     everything = request.get("IncludeKeyMaterial", "ROTATIONS_ONLY") == "ALL_KEY_MATERIAL"
     scope = f"rotations:{key.arn}:{int(everything)}"
-    after = int(paging.after(scope, request.get("Marker")) or 0)
+    after = _sequence(paging.after(scope, request.get("Marker")))
     if not everything:
         # The first material (sequence 1) is no rotation.
         after = max(after, 1)

@@ -16,6 +16,7 @@ from hearthkms.kms.model.state import check_state
 from hearthkms.kms.ports import Repository
 from hearthkms.service.call import Call
 from hearthkms.service.operation import Mode, Needs, Operation, Outcome, Request, logged, lower_camel
+from hearthkms.service.trail import date_text
 
 Env = Environment[Repository]
 
@@ -38,28 +39,30 @@ async def _disable(env: Env, call: Call, _request: Request, needs: Needs) -> Out
     return Outcome(None, elements={"keyId": key.arn})
 
 
+def _check_window(request: Request) -> None:
+    if not MIN_WINDOW <= request.get("PendingWindowInDays", MAX_WINDOW) <= MAX_WINDOW:
+        raise errors.validation(f"PendingWindowInDays must be between {MIN_WINDOW} and {MAX_WINDOW}")
+
+
 async def _schedule(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
-    days = request.get("PendingWindowInDays", MAX_WINDOW)
-    if not MIN_WINDOW <= days <= MAX_WINDOW:
-        raise errors.validation(
-            f"PendingWindowInDays must be between {MIN_WINDOW} and {MAX_WINDOW} (inclusive)"
-        )
     check_state(call.operation, key)
+    days = request.get("PendingWindowInDays", MAX_WINDOW)
+    deletion_date = millis(call.time + days * DAY)
     pending = replace(
         key,
         state=KeyState.PENDING_DELETION,
-        deletion_date=millis(call.time + days * DAY),
+        deletion_date=deletion_date,
         pending_window_days=days,
     )
     await env.view.update_key(pending)
     response = {
         "KeyId": key.arn,
-        "DeletionDate": pending.deletion_date,
+        "DeletionDate": deletion_date,
         "KeyState": pending.state.value,
         "PendingWindowInDays": days,
     }
-    return Outcome(response, elements=lower_camel(response))
+    return Outcome(response, elements=lower_camel(response) | {"deletionDate": date_text(deletion_date)})
 
 
 async def _cancel(env: Env, call: Call, _request: Request, needs: Needs) -> Outcome:
@@ -77,7 +80,7 @@ OPERATIONS = (
     Operation(
         "ScheduleKeyDeletion",
         Mode.WRITE,
-        on_key(),
+        on_key(check=_check_window),
         _schedule,
         logged("KeyId", "PendingWindowInDays"),
         read_only=False,

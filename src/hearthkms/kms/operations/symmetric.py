@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hearthkms.core.errors import ServiceError
 from hearthkms.kms import blob, errors
 from hearthkms.kms.access import find_key, needs_of, refuse_grant_tokens
 from hearthkms.kms.environment import Environment
@@ -56,11 +57,11 @@ async def _source_needs(env: Env, call: Call, request: Request, member: str) -> 
     given = request.get(member)
     if _modifiers_ignore_ciphertext(request):
         if given is None:
-            raise errors.validation(f"{member} is required when DryRunModifiers contains IGNORE_CIPHERTEXT.")
+            raise errors.missing(member[0].lower() + member[1:])
         return await find_key(env, call, given, aliases=True), False
     ciphertext = request.get("CiphertextBlob")
     if ciphertext is None:
-        raise errors.validation("CiphertextBlob is required.")
+        raise errors.missing("ciphertextBlob")
     key: Key | None = await env.view.key(call.region, blob.parse(ciphertext).key_id)
     if key is None:
         raise errors.ciphertext_of_stranger()
@@ -68,9 +69,20 @@ async def _source_needs(env: Env, call: Call, request: Request, member: str) -> 
 
 
 async def _check_named(env: Env, call: Call, request: Request, member: str, key: Key) -> None:
-    """A key named beside a ciphertext must be the key that made it."""
+    """A key named beside a ciphertext must be the key that made it.
+
+    One of another account is only that: whether it exists there stays untold.
+    """
     given = request.get(member)
-    if given is not None and (await find_key(env, call, given, aliases=True)).arn != key.arn:
+    if given is None:
+        return
+    try:
+        named = await find_key(env, call, given, aliases=True)
+    except ServiceError as error:
+        if error.name == "AccessDeniedException":
+            raise errors.incorrect_key() from error
+        raise
+    if named.arn != key.arn:
         raise errors.incorrect_key()
 
 
@@ -119,6 +131,7 @@ async def _re_encrypt_needs(env: Env, call: Call, request: Request) -> Needs:
         ),
         (source, destination),
         found,
+        errors.ciphertext_of_stranger() if found else None,
     )
 
 

@@ -20,6 +20,22 @@ from hearthkms.service.operation import Mode, Needs, Operation, Outcome, Request
 
 Env = Environment[Repository]
 
+DEFAULT_LIST = MAX_LIST = 50
+
+
+def _check_tags(request: Request) -> None:
+    checked_tags(request["Tags"])
+
+
+def _check_tag_keys(request: Request) -> None:
+    refuse_reserved(request["TagKeys"])
+
+
+def _check_limit(request: Request) -> None:
+    limit = request.get("Limit", DEFAULT_LIST)
+    if limit > MAX_LIST:
+        raise errors.over_limit(limit, MAX_LIST)
+
 
 async def _tag(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
@@ -35,16 +51,13 @@ async def _tag(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
 async def _untag(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
     check_state(call.operation, key)
-    refuse_reserved(request["TagKeys"])
     await env.view.delete_tags(key.region, key.key_id, request["TagKeys"])
     return Outcome(None, elements={"keyId": key.arn})
 
 
 async def _list(env: Env, _call: Call, request: Request, needs: Needs) -> Outcome:
     key: Key = needs.resources[0]
-    limit = request.get("Limit", 50)
-    if limit > MAX_TAGS:
-        raise errors.over_limit(limit, MAX_TAGS)
+    limit = request.get("Limit", DEFAULT_LIST)
     scope = f"tags:{key.arn}"
     after = paging.after(scope, request.get("Marker"))
     tags = await env.view.list_tags(key.region, key.key_id, after, limit + 1)
@@ -58,12 +71,21 @@ async def _list(env: Env, _call: Call, request: Request, needs: Needs) -> Outcom
 
 
 OPERATIONS = (
-    Operation("TagResource", Mode.WRITE, on_key(), _tag, logged("KeyId", "Tags"), read_only=False),
-    Operation("UntagResource", Mode.WRITE, on_key(), _untag, logged("KeyId", "TagKeys"), read_only=False),
+    Operation(
+        "TagResource", Mode.WRITE, on_key(check=_check_tags), _tag, logged("KeyId", "Tags"), read_only=False
+    ),
+    Operation(
+        "UntagResource",
+        Mode.WRITE,
+        on_key(check=_check_tag_keys),
+        _untag,
+        logged("KeyId", "TagKeys"),
+        read_only=False,
+    ),
     Operation(
         "ListResourceTags",
         Mode.READ,
-        on_key(),
+        on_key(check=_check_limit),
         _list,
         logged("KeyId", "Limit", "Marker"),
         read_only=True,
