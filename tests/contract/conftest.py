@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.postgres import PostgresServer, postgres_server  # noqa: F401  a fixture
 
 from hearthkms.storage.database import Database
 from hearthkms.storage.revision import SharedRevision
-from tests.support.postgres import PostgresServer, postgres_server  # noqa: F401  a fixture
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

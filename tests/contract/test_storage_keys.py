@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.contract.storage_values import ACCOUNT, REGION, a_key, a_material, an_alias
 
 from hearthkms.core.errors import AlreadyStoredError, NotStoredError
 from hearthkms.kms.model.key import Key, KeyState, LastUsage, Material, Rotation
 from hearthkms.storage.database import Database
 from hearthkms.storage.transaction import Transaction
-from tests.contract.storage_values import ACCOUNT, REGION, a_key, a_material, an_alias
 
 FULL = a_key(
     key_id="mrk-" + "0f" * 16,
@@ -118,12 +118,14 @@ def test_keys_are_listed_by_id_in_pages(database: Database) -> None:
     other_account = a_key(account_id="444455556666")
     insert(database, *keys, other_account, a_key(region="us-west-2"))
 
-    ids: list[str] = []
-    while page := database.read_now(lambda t: t.list_keys(REGION, ACCOUNT, ids[-1] if ids else "", 2)):
-        assert len(page) <= 2
-        ids += [key.key_id for key in page]
+    def ids(after: str, limit: int) -> list[str]:
+        return [key.key_id for key in database.read_now(lambda t: t.list_keys(REGION, ACCOUNT, after, limit))]
 
-    assert ids == ["00", "0a", "b1", "mrk-00", "mrk-ff"]
+    assert ids("", 2) == ["00", "0a"]
+    assert ids("0a", 2) == ["b1", "mrk-00"]
+    assert ids("mrk-00", 2) == ["mrk-ff"]
+    assert ids("mrk-ff", 2) == []
+    assert ids("", 100) == ["00", "0a", "b1", "mrk-00", "mrk-ff"]
 
 
 def test_only_customer_managed_keys_count(database: Database) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.contract.storage_values import a_key
 
 from hearthkms.audit.chain import genesis, link
 from hearthkms.storage.database import Database
 from hearthkms.storage.ledger import LedgerHead, LedgerRow
 from hearthkms.storage.transaction import Transaction
-from tests.contract.storage_values import a_key
 
 
 def chained(*events: bytes) -> list[LedgerRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.contract.storage_values import ACCOUNT, REGION, a_domain_key, a_key, an_access_key, an_alias
 
 from hearthkms.audit.chain import Position
 from hearthkms.audit.checkpoint import Checkpoint, Mark, Signer, State, sign_checkpoint
@@ -14,7 +15,6 @@ from hearthkms.kms.model.key import Key, LastUsage
 from hearthkms.storage.database import Database
 from hearthkms.storage.streams import Stream
 from hearthkms.storage.transaction import Transaction
-from tests.contract.storage_values import ACCOUNT, REGION, a_domain_key, a_key, an_access_key, an_alias
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.contract.storage_values import REGION, a_key
 
 from hearthkms.storage.database import Database
 from hearthkms.storage.transaction import Transaction
 from hearthkms.storage.types import escape, unescape
-from tests.contract.storage_values import REGION, a_key
 
 TEXTS = [
     "",
@@ -64,7 +66,7 @@ def test_texts_are_told_apart_and_sorted_by_code_point(database: Database) -> No
     wanted = sorted(set(TEXTS) - {""})
     assert [tag_key for tag_key, _ in listed if tag_key] == wanted
     assert all(tag_key == value for tag_key, value in listed)
-    for before, text in zip(wanted, wanted[1:], strict=False):
+    for before, text in itertools.pairwise(wanted):
         after = database.read_now(lambda t, b=before: t.list_tags(REGION, key.key_id, b, 1))
         assert after == [(text, text)]
 

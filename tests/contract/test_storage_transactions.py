@@ -6,19 +6,21 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.contract.conftest import open_database
+from tests.contract.storage_values import ACCOUNT, REGION, a_domain_key, a_key, a_material, an_access_key
+from tests.contract.storage_values import an_alias as an_alias_of
 
 from hearthkms.core.eager import Suspended
 from hearthkms.core.errors import AlreadyStoredError, StorageUnavailableError
+from hearthkms.kms.model.key import Key
 from hearthkms.storage.changes import Changes
 from hearthkms.storage.database import Database
 from hearthkms.storage.revision import SharedRevision
 from hearthkms.storage.transaction import Transaction
-from tests.contract.conftest import open_database
-from tests.contract.storage_values import ACCOUNT, REGION, a_domain_key, a_key, a_material, an_access_key
-from tests.contract.storage_values import an_alias as an_alias_of
 
 
 def contents(database: Database) -> list[object]:
@@ -257,7 +259,7 @@ def in_a_fork(body: Callable[[], None]) -> int:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_opens_its_own_and_leaves_the_parents_alone(database: Database) -> None:
-    before, in_child, after = a_key(), a_key(), a_key()
+    before, after = a_key(), a_key()
     database.write_now(lambda t: t.insert_key(before))
 
     async def use_threads() -> None:
@@ -265,18 +267,17 @@ def test_a_forked_child_opens_its_own_and_leaves_the_parents_alone(database: Dat
 
     asyncio.run(use_threads())
 
-    def child() -> None:
+    def child(key: Key) -> None:
         async def main() -> None:
             assert await database.read(lambda t: t.key(REGION, before.key_id)) == before
-            await database.write(lambda t: t.insert_key(in_child))
+            await database.write(lambda t: t.insert_key(key))
 
         asyncio.run(main())
         database.close_now()
 
-    for _ in range(2):
-        in_child = a_key()
-        assert in_a_fork(child) == 0
-        assert database.read_now(lambda t: t.key(REGION, in_child.key_id)) == in_child
+    for key in (a_key(), a_key()):
+        assert in_a_fork(partial(child, key)) == 0
+        assert database.read_now(lambda t, k=key: t.key(REGION, k.key_id)) == key
     database.write_now(lambda t: t.insert_key(after))
     assert database.read_now(lambda t: t.count_keys(REGION, ACCOUNT)) == 4
 

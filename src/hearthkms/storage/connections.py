@@ -7,6 +7,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import QueuePool
 
 from hearthkms.core.errors import StorageUnavailableError
 from hearthkms.storage.engines import make_engine
@@ -24,7 +25,7 @@ class Home:
     def close_idle(self) -> None:
         """Close the connections, unless some are in use: those could then not be closed in order."""
         for engine in (self.writing, self.reading):
-            if engine.pool.checkedout() == 0:
+            if isinstance(engine.pool, QueuePool) and engine.pool.checkedout() == 0:
                 engine.dispose()
 
     def close(self) -> None:
