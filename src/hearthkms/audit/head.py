@@ -7,6 +7,7 @@ the bytes.
 
 from __future__ import annotations
 
+import errno
 import hmac
 import os
 import struct
@@ -14,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from hearthkms.audit.chain import CHAIN_SIZE, MAX_SEQ, Position
+from hearthkms.audit.chain import MAX_SEQ, Position
 from hearthkms.audit.disk import write_all
 from hearthkms.core.secret import Secret
 
@@ -50,21 +51,27 @@ def head_path(folder: Path, stream: str) -> Path:
     return folder / f"{stream}.head"
 
 
-def _slot(key: Secret, stream: bytes, position: Position) -> bytes:
+def _mac(key: Secret, stream: str) -> hmac.HMAC:
+    """HMAC-SHA-256 that has taken what is the same for every slot of a stream."""
+    name = stream.encode()
+    return hmac.new(key.reveal(), HEAD_LABEL + len(name).to_bytes(8, "big") + name, "sha256")
+
+
+def _slot(mac: hmac.HMAC, position: Position) -> bytes:
     body = _BODY.pack(MAGIC, position.seq, position.offset, position.chain)
-    return body + hmac.digest(
-        key.reveal(), HEAD_LABEL + len(stream).to_bytes(8, "big") + stream + body, "sha256"
-    )
+    own = mac.copy()
+    own.update(body)
+    return body + own.digest()
 
 
-def _opened(key: Secret, stream: bytes, slot: bytes) -> Position | None:
+def _opened(mac: hmac.HMAC, slot: bytes) -> Position | None:
     if len(slot) != SLOT_SIZE:
         return None
     magic, seq, offset, chain = _BODY.unpack_from(slot)
-    if magic != MAGIC or seq > MAX_SEQ or offset > MAX_SEQ or len(chain) != CHAIN_SIZE:
+    if magic != MAGIC or seq > MAX_SEQ or offset > MAX_SEQ:
         return None
     position = Position(seq, offset, chain)
-    return position if hmac.compare_digest(_slot(key, stream, position), slot) else None
+    return position if hmac.compare_digest(_slot(mac, position), slot) else None
 
 
 class HeadFile:
@@ -75,14 +82,13 @@ class HeadFile:
     which kills the worker.
     """
 
-    __slots__ = ("_fd", "_key", "_next", "_stream")
+    __slots__ = ("_fd", "_mac", "_next")
 
     def __init__(self, folder: Path, stream: str, key: Secret, start: Position) -> None:
         """Create the head file with both slots at `start`. Raises OSError."""
-        self._key = key
-        self._stream = stream.encode()
+        self._mac = _mac(key, stream)
         self._next = 0
-        slot = _slot(key, self._stream, start)
+        slot = _slot(self._mac, start)
         path = head_path(folder, stream)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(path, flags, 0o600)
@@ -97,9 +103,8 @@ class HeadFile:
 
     def write(self, position: Position) -> None:
         """Put `position` into the older slot. Raises OSError."""
-        slot = _slot(self._key, self._stream, position)
-        if os.pwrite(self._fd, slot, self._next) != SLOT_SIZE:
-            raise OSError(f"short write to the head of stream {self._stream.decode()}")
+        if os.pwrite(self._fd, _slot(self._mac, position), self._next) != SLOT_SIZE:
+            raise OSError(errno.EIO, "short write to the head of an audit stream")
         self._next = SLOT_DISTANCE - self._next
 
     def close(self) -> None:
@@ -114,8 +119,8 @@ def read_head(folder: Path, stream: str, key: Secret) -> HeadReading:
             data = file.read(2 * SLOT_DISTANCE)
     except FileNotFoundError:
         return HeadReading(HeadStatus.MISSING, None)
-    name = stream.encode()
-    slots = [_opened(key, name, data[start : start + SLOT_SIZE]) for start in (0, SLOT_DISTANCE)]
+    mac = _mac(key, stream)
+    slots = [_opened(mac, data[start : start + SLOT_SIZE]) for start in (0, SLOT_DISTANCE)]
     good = [position for position in slots if position is not None]
     if not good:
         return HeadReading(HeadStatus.INVALID, None)
