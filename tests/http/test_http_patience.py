@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 import time
@@ -203,7 +204,7 @@ def test_a_connection_too_many_is_answered_503(serve: Callable[..., Running]) ->
 
 
 def test_far_too_many_connections_are_closed_at_once(serve: Callable[..., Running]) -> None:
-    running = serve(limits=Limits(max_connections=1))
+    running = serve(limits=Limits(max_connections=1, linger_timeout=PATIENCE))
     clients = [running.client() for _ in range(100)]
     outcomes = [outcome(client) for client in clients]
     for client in clients:
@@ -247,6 +248,22 @@ def test_running_out_of_files_does_not_end_listening(
         with running.client() as after:
             assert after.ask(post(b"2")).status == 200
     assert all(isinstance(error, OSError) for _, error in running.errors)
+
+
+def test_no_file_is_left_open(serve: Callable[..., Running]) -> None:
+    running = serve(limits=Limits(max_connections=8))
+    with running.client() as client:
+        # The first connection makes the loop keep a file in reserve.
+        assert client.ask(post(b"1")).status == 200
+    wait_for(lambda: running.server.connections == 0)
+    opened = len(os.listdir("/proc/self/fd"))
+    for n in range(300):
+        with running.client() as client:
+            client.send((b"", START, post(b"1"), b"garbage")[n % 4])
+            if n % 3:
+                client.reset()
+    wait_for(lambda: len(os.listdir("/proc/self/fd")) == opened)
+    assert running.server.connections == 0
 
 
 def test_limits_must_be_more_than_zero() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
-from tests.http.serving import PATIENCE, Running, post
+from tests.http.serving import PATIENCE, Running, post, wait_for
 from tests.http.test_http_barrier import Gate, Slow, repeat
 
 from hearthkms.wire.http import Limits, bound_sockets
@@ -106,6 +106,23 @@ def test_what_outlasts_the_grace_is_cancelled_and_answered_503(serve: Callable[.
         assert client.closed()
         done.result(PATIENCE)
     assert slow.cancelled == 1
+
+
+def test_a_request_whose_client_left_is_finished_before_the_server_stops(
+    serve: Callable[..., Running],
+) -> None:
+    slow = Slow()
+    running = serve(slow)
+    with running.client() as client:
+        client.send(post(b"wait"))
+        future = slow.began.get(timeout=PATIENCE)
+        client.reset()
+    wait_for(lambda: running.server.connections == 0)
+    done = stopping(running)
+    assert not done.done()
+    running.call(lambda: future.set_result(b""))
+    done.result(PATIENCE)
+    assert not slow.cancelled
 
 
 def test_a_client_that_never_finishes_does_not_keep_the_server(serve: Callable[..., Running]) -> None:

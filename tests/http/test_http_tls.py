@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -182,6 +183,39 @@ def test_barriers_coroutines_and_stopping(
         client.socket.close()
         idle.socket.close()
         done.result(PATIENCE)
+
+
+def test_a_client_that_says_goodbye_before_its_answers_harms_nobody(
+    serve: Callable[..., Running], context: ssl.SSLContext, trust: ssl.SSLContext
+) -> None:
+    gate = Gate()
+    running = serve(repeat, tls=context, barrier=gate)
+    with running.client(trust) as client, running.client(trust) as other:
+        client.send(post(b"1") * 20)
+        first = gate.next()
+        assert isinstance(client.socket, ssl.SSLSocket)
+        client.socket.unwrap().close()
+        other.send(post(b"2"))
+        second = gate.next()
+        running.call(lambda: (first(True), second(True)))
+        assert other.answer().body == b"2"
+
+
+def test_no_file_is_left_open(
+    serve: Callable[..., Running], context: ssl.SSLContext, trust: ssl.SSLContext
+) -> None:
+    running = serve(tls=context)
+    with running.client(trust) as client:
+        assert client.ask(post(b"1")).status == 200
+    wait_for(lambda: running.server.connections == 0)
+    opened = len(os.listdir("/proc/self/fd"))
+    for n in range(60):
+        with running.client(trust if n % 2 else None) as client:
+            client.send((b"", b"garbage garbage garbage", post(b"1"))[n % 3])
+            if n % 4 == 3:
+                client.reset()
+    wait_for(lambda: len(os.listdir("/proc/self/fd")) == opened)
+    assert running.server.connections == 0
 
 
 def test_stopping_drops_unfinished_handshakes(serve: Callable[..., Running], context: ssl.SSLContext) -> None:

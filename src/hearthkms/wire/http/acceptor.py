@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hearthkms.wire.http.limits import Limits
@@ -21,8 +22,8 @@ _PAUSE = 0.25
 class Acceptor:
     """Turns connections on `listening` into protocols made by `factory`.
 
-    asyncio's and uvloop's own servers stop listening for good on some errors of accept(2), and let any number
-    of clients begin a TLS handshake; this one does neither.
+    uvloop's own server stops listening for good when accept(2) fails, and lets any number of clients begin a
+    TLS handshake; this one does neither.
     """
 
     def __init__(
@@ -66,14 +67,18 @@ class Acceptor:
         self._pause = None
         self._loop.add_reader(self._listening, self._accept)
 
-    def close(self) -> None:
-        """Stop listening, and drop connections that are not yet made."""
+    async def close(self) -> None:
+        """Stop listening, and drop those who are still shaking hands; the rest become connections yet."""
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listening)
         self._listening.close()
-        for task in self._arriving:
-            task.cancel()
+        if self._options:
+            # Without TLS this would be wrong: uvloop would close a connection without saying so to it.
+            for task in self._arriving:
+                task.cancel()
+        if self._arriving:
+            await asyncio.wait(self._arriving)
 
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
@@ -96,10 +101,13 @@ class Acceptor:
                 self._loop.connect_accepted_socket(self._factory, client, **self._options)
             )
             self._arriving.add(task)
-            task.add_done_callback(self._arrived)
+            task.add_done_callback(partial(self._arrived, client))
 
-    def _arrived(self, task: asyncio.Task[Any]) -> None:
+    def _arrived(self, client: socket.socket, task: asyncio.Task[Any]) -> None:
         self._arriving.discard(task)
         error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            # Where a transport has this socket already, it is the transport that closes it in the end.
+            client.close()
         if error is not None and not isinstance(error, OSError):
             self._on_error("A connection could not be set up.", error)

@@ -76,7 +76,11 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client will send nothing more, but still gets its answers; on TLS the connection just ends."""
-        if self._tls is not None or self._finished:
+        if self._tls is not None:
+            # Neither asyncio nor uvloop can write to a TLS connection that is half closed.
+            self._transport = None
+            return False
+        if self._finished:
             return False
         self._eof = self._watch = True
         if not self._stalled:

@@ -106,9 +106,9 @@ class HttpServer:
         front = self._front
         if front is None:
             return
-        for acceptor in self._acceptors:
-            acceptor.close()
-        self._acceptors.clear()
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            await acceptor.close()
         front.stopping = True
         for connection in tuple(front.connections):
             connection.drain()
@@ -117,27 +117,16 @@ class HttpServer:
         await asyncio.sleep(0)
         for connection in tuple(front.connections):
             connection.end_if_quiet()
-        if not await self._emptied(grace_seconds):
+        if not await _finished(front, grace_seconds):
             for task in tuple(front.tasks):
                 task.cancel()
-            await self._emptied(_LAST_WORDS)
+            await _finished(front, _LAST_WORDS)
             for connection in tuple(front.connections):
                 connection.abort()
-            await self._emptied(_LAST_WORDS)
-        if front.tasks:
-            await asyncio.wait(tuple(front.tasks), timeout=grace_seconds)
+            await _finished(front, _LAST_WORDS)
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._front = None
-
-    async def _emptied(self, seconds: float) -> bool:
-        front = self._front
-        if front is not None:
-            try:
-                await asyncio.wait_for(front.empty.wait(), seconds)
-            except TimeoutError:
-                return False
-        return True
 
     def _has_room(self) -> bool:
         most = self._limits.max_connections + _SPARE_CONNECTIONS
@@ -148,6 +137,18 @@ class HttpServer:
         if front is not None:
             self._sweeping = front.loop.call_later(front.sweep_interval, self._sweep)
             front.sweep()
+
+
+async def _finished(front: Front, seconds: float) -> bool:
+    """Wait until every connection is gone and every request done, those of clients that left included."""
+    try:
+        async with asyncio.timeout(seconds):
+            await front.empty.wait()
+            while front.tasks:
+                await asyncio.wait(tuple(front.tasks))
+    except TimeoutError:
+        return False
+    return True
 
 
 def bound_sockets(host: str | None, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
