@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
+import ipaddress
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hearthkms.core.errors import SettingsError
 from hearthkms.core.ids import ACCOUNT_ID
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one service. A settings file (TOML) uses the same names, as does the command line.
 
-    Sizes are bytes, times are seconds unless the name says otherwise.
+    Sizes are bytes, times are seconds unless the name says otherwise. Relative paths start at the folder in
+    which the command runs.
     """
 
     data: Path = Path("hearthkms-data")
     """Folder for the database, the root key file and the audit log; made with mode 0700."""
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)
     """`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`; by default SQLite inside `data`."""
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback demands TLS or `tls_terminated_by_proxy`."""
@@ -47,8 +49,9 @@ class Settings:
     """A proxy in front ends TLS, so plain HTTP may be served on an address that is not loopback."""
     ready_file: Path | None = None
     """JSON file (mode 0600) written when the service can answer, removed when it stops."""
-    root_of_trust: str = "key-file"
-    """What seals the domain keys: `key-file` or `passphrase`."""
+    root_of_trust: str | None = None
+    """What seals the domain keys: `key-file` or `passphrase`; by default what this deployment uses already,
+    and a key file for a new one."""
     root_key_file: Path | None = None
     """Where the root key is; by default `data`/root.key."""
     passphrase_file: Path | None = None
@@ -87,25 +90,32 @@ class Settings:
         if self.account_id is not None and not ACCOUNT_ID.fullmatch(self.account_id):
             raise SettingsError(f"account_id must be 12 digits, not '{self.account_id}'.")
         if not 1 <= self.workers <= 256:
-            raise SettingsError("workers must be between 1 and 256.")
+            raise SettingsError(f"workers must be between 1 and 256, not {self.workers}.")
         if not 0 <= self.port <= 65535:
-            raise SettingsError("port must be between 0 and 65535.")
+            raise SettingsError(f"port must be between 0 and 65535, not {self.port}.")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value is not None and value not in choices:
+                raise SettingsError(f"{name} must be one of {', '.join(choices)}, not '{value}'.")
+        for name in _POSITIVE:
+            if getattr(self, name) < 1:
+                raise SettingsError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        self._check_exposure()
+        return self
+
+    def _check_exposure(self) -> None:
+        """Refuse whatever would put requests on a network unprotected without anybody having said so."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key must be given together.")
         if self.tls_dev and self.tls_cert is not None:
             raise SettingsError("Give either tls_dev or tls_cert and tls_key, not both.")
-        if self.host not in LOOPBACK and not (self.serves_tls or self.tls_terminated_by_proxy):
+        if not self.host:
+            raise SettingsError("host must not be empty; 0.0.0.0 stands for every address of this machine.")
+        if not (_is_loopback(self.host) or self.serves_tls or self.tls_terminated_by_proxy):
             raise SettingsError(
                 f"Plain HTTP is for loopback alone, and '{self.host}' is not: give --tls-cert and --tls-key "
                 "(or --tls-dev), or say --tls-terminated-by-proxy if a proxy ends TLS."
             )
-        if self.root_of_trust not in ("key-file", "passphrase"):
-            raise SettingsError("root_of_trust must be 'key-file' or 'passphrase'.")
-        if self.audit_durability not in ("strict", "relaxed"):
-            raise SettingsError("audit_durability must be 'strict' or 'relaxed'.")
-        if self.log_level not in ("debug", "info", "warning", "error"):
-            raise SettingsError("log_level must be debug, info, warning or error.")
-        return self
 
     @property
     def serves_tls(self) -> bool:
@@ -124,6 +134,12 @@ class Settings:
 
 
 _PATHS = {"data", "tls_cert", "tls_key", "ready_file", "root_key_file", "passphrase_file"}
+_CHOICES = {
+    "root_of_trust": ("key-file", "passphrase"),
+    "audit_durability": ("strict", "relaxed"),
+    "log_level": ("debug", "info", "warning", "error"),
+}
+_POSITIVE = ("audit_segment_bytes", "max_body_bytes", "max_header_bytes", "max_connections")
 
 
 def load(path: Path | None, given: Mapping[str, Any]) -> Settings:
@@ -137,39 +153,54 @@ def load(path: Path | None, given: Mapping[str, Any]) -> Settings:
             with path.open("rb") as file:
                 settings = _merge(settings, tomllib.load(file), f"{path}: ")
         except OSError as error:
-            raise SettingsError(f"The settings file cannot be read: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path} is not valid TOML: {error}") from error
+            raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{path} is not valid TOML: {error}.") from error
     return _merge(settings, {name: value for name, value in given.items() if value is not None}, "").check()
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        # Whatever else a name resolves to is for name servers to say, and they are not asked.
+        return host.lower() == "localhost"
+
+
 def _merge(settings: Settings, values: Mapping[str, Any], where: str) -> Settings:
-    known = {item.name for item in fields(Settings)}
+    known = [item.name for item in fields(Settings)]
     changes: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
-            raise SettingsError(f"{where}there is no setting '{name}'.")
+            close = difflib.get_close_matches(name.replace("-", "_"), known, 1)
+            hint = f"; did you mean '{close[0]}'?" if close else "."
+            raise SettingsError(f"{where}there is no setting '{name}'{hint}")
         changes[name] = _typed(name, value, getattr(settings, name), where)
     return replace(settings, **changes)
 
 
 def _typed(name: str, value: Any, current: Any, where: str) -> Any:
-    if name in _PATHS and isinstance(value, str | Path):
-        return Path(value)
-    if name == "regions":
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-            return tuple(value)
+    """`value` as the setting `name` takes it, whose type the `current` value shows."""
+    wanted = "text"
+    if name in _PATHS:
+        if isinstance(value, Path) or (isinstance(value, str) and value):
+            return Path(value)
+        wanted = "a path"
+    elif name == "regions":
+        names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if isinstance(names, list | tuple) and names and all(isinstance(item, str) for item in names):
+            return tuple(names)
+        wanted = "a list of Region names"
     elif isinstance(current, bool):
         if isinstance(value, bool):
             return value
-    elif isinstance(current, float):
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return float(value)
-    elif isinstance(current, int):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        wanted = "true or false"
+    elif isinstance(current, int | float):
+        whole = isinstance(current, int)
+        number = isinstance(value, int) or (isinstance(value, float) and not whole and math.isfinite(value))
+        if number and not isinstance(value, bool) and (whole or value > 0):
+            return int(value) if whole else float(value)
+        wanted = "a whole number" if whole else "a number above 0"
     elif isinstance(value, str):
         return value
-    raise SettingsError(f"{where}the setting '{name}' has a value of the wrong kind: {value!r}.")
+    raise SettingsError(f"{where}the setting '{name}' must be {wanted}, not {value!r}.")

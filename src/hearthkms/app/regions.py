@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from functools import lru_cache
 
 from botocore.loaders import Loader
@@ -28,7 +29,12 @@ def served_regions(settings: Settings) -> tuple[str, ...]:
         return known_regions()
     unknown = sorted(set(settings.regions) - set(known_regions()))
     if unknown:
-        raise SettingsError(f"These are no Region names of AWS: {', '.join(unknown)}.")
+        names = ", ".join(f"'{name}'" for name in unknown)
+        close = get_close_matches(unknown[0], known_regions(), 1, 0.0)
+        raise SettingsError(
+            f"The partition '{PARTITION}' has no Region {names}; Region names look like '{close[0]}'. "
+            "Leave --regions out to serve them all."
+        )
     return settings.regions
 
 

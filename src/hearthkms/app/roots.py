@@ -1,22 +1,58 @@
-"""Opening the root of trust that the settings choose, and making it for a new deployment."""
+"""Opening the root of trust that a deployment uses, and making it for a new one."""
 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
+from hearthkms.app.keyfiles import settled
 from hearthkms.core.errors import SettingsError
 from hearthkms.core.secret import Secret
 from hearthkms.keystores.default.keyfile import KeyFileRoot
 from hearthkms.keystores.default.keyring import Keyring
 from hearthkms.keystores.default.passphrase import PassphraseRoot
 from hearthkms.keystores.default.root import RootOfTrust
-from hearthkms.keystores.default.upkeep import rewrap
 from hearthkms.settings import Settings
 from hearthkms.storage.database import Database
 from hearthkms.storage.transaction import Transaction
 
 PASSPHRASE_RECORD = "passphrase_root"  # noqa: S105  the name under which its public parameters are kept
 PASSPHRASE_VARIABLE = "HEARTHKMS_PASSPHRASE"  # noqa: S105  a name
+
+
+class Sealing(NamedTuple):
+    """What the database says of the root of trust that seals its domain keys."""
+
+    root_ids: frozenset[str]
+    """The roots that seal domain keys: one, none in a new deployment."""
+    record: str | None
+    """The public parameters of the passphrase; None where a key file is the root."""
+
+    def kind(self, settings: Settings) -> str:
+        """`key-file` or `passphrase`: what is in use, or what the settings choose for a new deployment.
+
+        Raises SettingsError where the settings ask for the one that is not in use.
+        """
+        wanted = settings.root_of_trust
+        if self.record is None and not self.root_ids:
+            return wanted or "key-file"
+        used = "key-file" if self.record is None else "passphrase"
+        if wanted not in (None, used):
+            raise SettingsError(
+                f"The keys of this deployment are sealed by a {used}, not by a {wanted}: start it without "
+                f"--root-of-trust, or change that with `hearthkms root rewrap --to {wanted}`."
+            )
+        return used
+
+
+def sealing_of(database: Database) -> Sealing:
+    """Read what seals the domain keys."""
+
+    async def find(transaction: Transaction) -> Sealing:
+        rows = await transaction.list_domain_keys()
+        return Sealing(frozenset(row.root_id for row in rows), await transaction.meta(PASSPHRASE_RECORD))
+
+    return database.read_now(find)
 
 
 def open_root(
@@ -26,82 +62,53 @@ def open_root(
 
     Raises SettingsError where the root that is chosen does not exist, SealedError where it is a wrong one.
     """
-
-    async def find(transaction: Transaction) -> tuple[bool, str | None]:
-        return bool(await transaction.list_domain_keys()), await transaction.meta(PASSPHRASE_RECORD)
-
-    used, record = database.read_now(find)
-    if settings.root_of_trust == "key-file":
-        root: RootOfTrust | None = _key_file(settings, used)
+    sealing = sealing_of(database)
+    if sealing.kind(settings) == "key-file":
+        root: RootOfTrust | None = settled(settings.key_file, sealing.root_ids)
     else:
-        root = _passphrase(passphrase or _given_passphrase(settings), record, used)
+        root = _passphrase(passphrase or given_passphrase(settings), sealing.record)
     if root is None:
         return
 
     async def unlock(transaction: Transaction) -> None:
-        if isinstance(root, PassphraseRoot) and record is None:
+        if isinstance(root, PassphraseRoot) and sealing.record is None:
             await transaction.put_meta(PASSPHRASE_RECORD, root.record)
         await keyring.unlock(transaction, root)
 
     database.write_now(unlock)
 
 
-def _key_file(settings: Settings, used: bool) -> KeyFileRoot:
-    path = settings.key_file
-    if path.exists() or used:
-        return KeyFileRoot.load(path)
-    return KeyFileRoot.create(path)
+def _passphrase(passphrase: Secret | None, record: str | None) -> PassphraseRoot | None:
+    if record is not None:
+        return None if passphrase is None else PassphraseRoot.unlock(passphrase, record)
+    if passphrase is None:
+        raise SettingsError(
+            "A new deployment needs its passphrase at the first start: give --passphrase-file FILE "
+            f"or set {PASSPHRASE_VARIABLE}."
+        )
+    return PassphraseRoot.create(passphrase)
 
 
-def _passphrase(passphrase: Secret | None, record: str | None, used: bool) -> PassphraseRoot | None:
-    if record is None:
-        if used:
-            raise SettingsError(
-                "These keys are not sealed by a passphrase: start with --root-of-trust key-file, or re-wrap "
-                "them with `hearthkms root rewrap --to passphrase`."
-            )
-        if passphrase is None:
-            raise SettingsError(
-                "A new deployment needs its passphrase at the first start: give --passphrase-file FILE "
-                f"or set {PASSPHRASE_VARIABLE}."
-            )
-        return PassphraseRoot.create(passphrase)
-    return None if passphrase is None else PassphraseRoot.unlock(passphrase, record)
+def given_passphrase(settings: Settings) -> Secret | None:
+    """The passphrase of the settings' file, or else of the environment, which then forgets it.
 
-
-def _given_passphrase(settings: Settings) -> Secret | None:
-    """The passphrase of the settings' file or of the environment, which then forgets it."""
+    A line end at its end does not count. Raises SettingsError where the file cannot be read.
+    """
     if settings.passphrase_file is not None:
         try:
             return Secret(settings.passphrase_file.read_bytes().rstrip(b"\r\n"))
         except OSError as error:
-            raise SettingsError(f"The passphrase file cannot be read: {error}") from error
+            raise SettingsError(
+                f"The passphrase file {settings.passphrase_file} cannot be read: {error.strerror}."
+            ) from error
     value = os.environ.pop(PASSPHRASE_VARIABLE, None)
-    return None if value is None else Secret(value.encode())
+    return None if value is None else Secret(os.fsencode(value))
 
 
-def rewrap_root(
-    database: Database, keyring: Keyring, settings: Settings, passphrase: Secret | None
-) -> tuple[int, str]:
-    """Seal every domain key under a new root: a passphrase, or a fresh key file where it is None.
-
-    The number of domain keys, and the new root's id. The key file is on disk before the database names it,
-    and the database changes in one transaction, so that a crash leaves one root that opens everything.
-    """
-    if passphrase is not None:
-        root: KeyFileRoot | PassphraseRoot = PassphraseRoot.create(passphrase)
-    else:
-        path = settings.key_file
-        if path.exists():
-            path.replace(path.with_name(path.name + ".old"))
-        root = KeyFileRoot.create(path)
-
-    async def change(transaction: Transaction) -> int:
-        count = await rewrap(keyring, transaction, root)
-        if isinstance(root, PassphraseRoot):
-            await transaction.put_meta(PASSPHRASE_RECORD, root.record)
-        else:
-            await transaction.delete_meta(PASSPHRASE_RECORD)
-        return count
-
-    return database.write_now(change), root.id
+def describe_root(root: RootOfTrust, settings: Settings) -> str:
+    """What an operator must know of the root of trust in use, in one sentence."""
+    if isinstance(root, KeyFileRoot):
+        return (
+            f"The root of trust is the key file {settings.key_file}: keep a copy of it, and keep it secret."
+        )
+    return "The root of trust is a passphrase, and it is nowhere on disk: do not lose it."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hearthkms.settings import Settings
-from hearthkms.wire.http.tls import development_certificate
+from hearthkms.wire.http.tls import development_certificate, server_context
 
 
 class TlsFiles(NamedTuple):
@@ -18,8 +18,13 @@ class TlsFiles(NamedTuple):
 
 
 def tls_files(settings: Settings) -> TlsFiles | None:
-    """The files to serve TLS with, making the development certificate if it is asked for; None for HTTP."""
+    """The files to serve TLS with, making the development certificate if it is asked for; None for HTTP.
+
+    Raises SettingsError where they cannot be used.
+    """
     if settings.tls_cert is not None and settings.tls_key is not None:
+        # The workers do this as well; but an operator should hear of it before anything else is done.
+        server_context(settings.tls_cert, settings.tls_key)
         return TlsFiles(settings.tls_cert, settings.tls_key, None)
     if settings.tls_dev:
         names = development_certificate(settings.data / "tls", [settings.host])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hearthkms.app.offline import Deployment
 from hearthkms.app.streams import audit_folder, audit_keys, ledger_witness
@@ -32,13 +32,20 @@ class TrailFollower:
         self._deployment = deployment
         self._streams = Follower(audit_folder(deployment.settings))
         self._seq = deployment.database.read_now(lambda transaction: transaction.ledger_head()).seq
+        self._skipped: set[bytes] = set()
+
+    def skip(self, shown: Iterable[bytes]) -> None:
+        """Leave these records out, which were shown already but came after this follower began."""
+        self._skipped = set(shown)
 
     def poll(self) -> list[bytes]:
         """The records since the last call, by time."""
         rows = list(_rows(self._deployment, self._seq))
         if rows:
             self._seq = rows[-1].seq
-        return [entry.record for entry in merged([self._streams.poll(), map(_entry, rows)])]
+        together = merged([self._streams.poll(), map(_entry, rows)])
+        # Every record has an id of its own, so no two are alike.
+        return [entry.record for entry in together if entry.record not in self._skipped]
 
 
 def follow(deployment: Deployment) -> TrailFollower:

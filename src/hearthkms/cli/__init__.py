@@ -9,15 +9,24 @@ import click
 from hearthkms import __version__
 from hearthkms.cli.access_keys import access_key
 from hearthkms.cli.audit import audit
+from hearthkms.cli.ordered import OrderedGroup
 from hearthkms.cli.root import root, unseal
 from hearthkms.cli.serve import serve
 from hearthkms.core.errors import HearthError
 
-EPILOG = "Start with `hearthkms serve --dev`: it prints what to paste next."
+EPILOG = """\b
+Start with:
+  hearthkms serve --dev      it prints what to paste next
+  hearthkms COMMAND --help   every command explains itself, with examples
+
+Exit codes: 0 done, 1 refused or failed (the reason is on standard error), 2 not understood.
+"""
 
 
 @click.group(
-    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=OrderedGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="hearthkms")
 def hearthkms() -> None:
@@ -28,7 +37,7 @@ def hearthkms() -> None:
     """
 
 
-for command in (serve, unseal, root, access_key, audit):
+for command in (serve, access_key, audit, root, unseal):
     hearthkms.add_command(command)
 
 

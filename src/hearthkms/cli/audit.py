@@ -5,68 +5,120 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import click
 
 from hearthkms.app.offline import opened
 from hearthkms.app.trail import follow, last_records, verify_all
 from hearthkms.audit.findings import Report
-from hearthkms.cli.options import data_options, load_settings
-from hearthkms.core.secret import Secret
+from hearthkms.cli.options import ask_passphrase, data_options, root_options, with_settings
+from hearthkms.cli.ordered import OrderedGroup
+from hearthkms.settings import Settings
 
-_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 _POLL_SECONDS = 0.25
 
 
-@click.group()
+@click.group(cls=OrderedGroup)
 def audit() -> None:
     """Read the audit trail, and prove that it is whole.
 
-    Changes are recorded in the database, in the transaction of the change; everything else in append-only
-    logs, one a worker, before the answer leaves. Both are hash chains with signed checkpoints.
+    Changes are recorded in the database, in the transaction of the change (the ledger); everything else in
+    append-only logs, one a worker, before the answer leaves. All are hash chains with signed checkpoints.
     """
 
 
-@audit.command()
+@audit.command(
+    epilog="""\b
+Examples:
+  hearthkms audit tail -f                     what is happening now
+  hearthkms audit tail -n 1000 --json | jq 'select(.errorCode)'    what was refused
+"""
+)
 @data_options
-@click.option("-n", "--lines", default=20, show_default=True, help="How many of the latest records to show.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many of the latest records to show.",
+)
 @click.option("-f", "--follow", "follows", is_flag=True, help="Go on with new records until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Whole records, one JSON object a line.")
-def tail(data: Path | None, database: str | None, lines: int, follows: bool, as_json: bool) -> None:
-    """Show the latest records, of all workers and of the ledger, by time."""
-    with opened(load_settings(data, database), keys=False) as deployment:
+@with_settings
+def tail(settings: Settings, lines: int, follows: bool, as_json: bool) -> None:
+    """Show the latest records, of all workers and of the ledger, by time.
+
+    A line says when, in which Region, which operation, how it ended, who called, and on which resources.
+    """
+    with opened(settings, keys=False) as deployment:
         follower = follow(deployment) if follows else None
-        for record in last_records(deployment, lines):
-            click.echo(record.decode() if as_json else summary(record))
-        while follower is not None:
-            for record in follower.poll():
-                click.echo(record.decode() if as_json else summary(record))
-            sys.stdout.flush()
-            time.sleep(_POLL_SECONDS)
+        shown = last_records(deployment, lines)
+        _print(shown, as_json)
+        if follower is None:
+            return
+        follower.skip(shown)
+        try:
+            while True:
+                _print(follower.poll(), as_json)
+                time.sleep(_POLL_SECONDS)
+        except KeyboardInterrupt:
+            return
 
 
-@audit.command()
+@audit.command(
+    epilog="""\b
+Example:
+  hearthkms audit verify || mail -s 'audit trail' security@example.com
+"""
+)
 @data_options
-@click.option("--passphrase-file", type=_EXISTING, help="The passphrase, where it is the root of trust.")
-def verify(data: Path | None, database: str | None, passphrase_file: Path | None) -> None:
+@root_options
+@with_settings
+def verify(settings: Settings) -> None:
     """Check every record, chain, head and checkpoint; exit with 1 if anything was tampered with.
 
-    A finding names the stream and the record: edited, missing, inserted, reordered, truncated and so on.
+    A finding names the stream and the record: edited, missing, inserted, reordered, truncated and so on. A
+    note is about what a crash leaves. It may run beside the service, and needs the root of trust: what
+    vouches for the records is sealed under it.
     """
-    passphrase = None if passphrase_file is None else Secret(passphrase_file.read_bytes().rstrip(b"\r\n"))
-    with opened(load_settings(data, database), passphrase) as deployment:
-        reports = []
-        for report in verify_all(deployment, _progress if sys.stderr.isatty() else None):
+    reports = []
+    with opened(settings, ask=ask_passphrase) as deployment:
+        progress = _Progress() if sys.stderr.isatty() else None
+        for report in verify_all(deployment, progress):
+            if progress is not None:
+                progress.next_stream(report)
             reports.append(report)
             _show(report)
     records = sum(report.records for report in reports)
     findings = sum(len(report.findings) + report.unlisted for report in reports)
-    streams = f"{records} records in {len(reports)} streams"
+    streams = f"{_count(records, 'record')} in {_count(len(reports), 'stream')}"
     if findings:
-        click.echo(f"{findings} finding{'s' if findings > 1 else ''} in {streams}: the trail is NOT whole.")
+        click.echo(f"{_count(findings, 'finding')} in {streams}: the trail is NOT whole.")
         sys.exit(1)
     click.echo(f"{streams}: the trail is whole.")
+
+
+class _Progress:
+    """One line on the terminal that says how far a long verification has come."""
+
+    def __init__(self) -> None:
+        self._streams = self._records = 0
+
+    def __call__(self, lines: int, size: int) -> None:
+        """Show how far the present stream was read."""
+        place = f", {size / 1024 / 1024:.1f} MiB into the present one" if size else ""
+        records = _count(self._records + lines, "record")
+        self._line(f"{records} read, {_count(self._streams, 'stream')} done{place}")
+
+    def next_stream(self, report: Report) -> None:
+        """The stream of `report` is done: make room for what it found."""
+        self._records += report.records
+        self._streams += 1
+        self._line("")
+
+    def _line(self, text: str) -> None:
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
 
 
 def _show(report: Report) -> None:
@@ -79,12 +131,17 @@ def _show(report: Report) -> None:
         click.echo(f"{note.stream}: note: {note.detail}{place}")
 
 
-def _progress(lines: int, size: int) -> None:
-    click.echo(f"\r{lines} records, {size // 1024} KiB", err=True, nl=False)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _print(records: list[bytes], as_json: bool) -> None:
+    for record in records:
+        click.echo(record.decode() if as_json else summary(record))
 
 
 def summary(record: bytes) -> str:
-    """One line for people: when, who, what, on which resources, and how it ended."""
+    """One line for people: when, where, what, how it ended, who, and on which resources."""
     event = json.loads(record)
     identity = event["userIdentity"]
     who = identity.get("arn") or identity.get("invokedBy", "")

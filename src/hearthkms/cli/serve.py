@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
 import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
 from hearthkms.app.instance import Instance
-from hearthkms.app.ready import Access
+from hearthkms.app.ready import Access, claim_ready_file
+from hearthkms.app.regions import served_regions
+from hearthkms.app.roots import PASSPHRASE_VARIABLE, describe_root
 from hearthkms.app.supervisor import Supervisor
-from hearthkms.cli.options import data_options
-from hearthkms.settings import Settings, load
-
-_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-_NEW = click.Path(dir_okay=False, path_type=Path)
+from hearthkms.app.tls import tls_files
+from hearthkms.cli.options import EXISTING, NEW, data_options, with_settings
+from hearthkms.settings import Settings
 
 
 @click.command(
     epilog="""\b
 Examples:
-  hearthkms serve --dev                       a service to try, on 127.0.0.1:7710
-  hearthkms serve --port 0 --ready-file r.json   for a test suite: any free port, credentials in r.json
-  hearthkms serve --host 0.0.0.0 --tls-cert c.pem --tls-key k.pem --workers 4
+  hearthkms serve --dev
+      a service to try, on 127.0.0.1:7710; what it prints can be pasted
+  hearthkms serve --port 0 --ready-file ready.json
+      for a test suite: any free port; endpoint and credentials are in ready.json
+  hearthkms serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem --workers 4
+      for other machines; `hearthkms access-key create` makes credentials
 """
 )
 @data_options
@@ -35,12 +38,16 @@ Examples:
 @click.option("--host", help="Address to listen on. Plain HTTP is for loopback alone.  [127.0.0.1]")
 @click.option("--port", type=int, help="TCP port; 0 takes any free one.  [7710]")
 @click.option("--workers", type=int, help="API worker processes; one per core is a good number.  [1]")
-@click.option("--account-id", help="The 12-digit account id of a new deployment.  [generated once]")
 @click.option(
-    "--regions", help="Region names served, separated by commas.  [every Region of the aws partition]"
+    "--account-id", metavar="DIGITS", help="The 12-digit account id of a new deployment.  [generated once]"
 )
-@click.option("--tls-cert", type=_EXISTING, help="PEM certificate chain; needs --tls-key.")
-@click.option("--tls-key", type=_EXISTING, help="PEM private key of --tls-cert.")
+@click.option(
+    "--regions",
+    metavar="NAMES",
+    help="Region names served, separated by commas.  [every Region of the aws partition]",
+)
+@click.option("--tls-cert", type=EXISTING, help="PEM certificate chain; needs --tls-key.")
+@click.option("--tls-key", type=EXISTING, help="PEM private key of --tls-cert.")
 @click.option(
     "--tls-dev",
     is_flag=True,
@@ -54,10 +61,15 @@ Examples:
     help="Serve plain HTTP beyond loopback, because a proxy in front ends TLS.",
 )
 @click.option(
-    "--root-of-trust", type=click.Choice(["key-file", "passphrase"]), help="What seals the keys.  [key-file]"
+    "--root-of-trust",
+    type=click.Choice(["key-file", "passphrase"]),
+    help="What seals the keys of a new deployment.  [key-file]",
 )
+@click.option("--root-key-file", type=NEW, help="Where the root key file is.  [DATA/root.key]")
 @click.option(
-    "--passphrase-file", type=_EXISTING, help="Unseal with the passphrase in this file instead of waiting."
+    "--passphrase-file",
+    type=EXISTING,
+    help=f"Unseal with the passphrase in this file instead of waiting.  [{PASSPHRASE_VARIABLE}]",
 )
 @click.option(
     "--audit-durability",
@@ -65,27 +77,35 @@ Examples:
     help="strict: every record is on disk before its answer leaves.  [strict]",
 )
 @click.option(
-    "--ready-file", type=_NEW, help="Write endpoint and credentials here (JSON, mode 0600) once serving."
+    "--ready-file", type=NEW, help="Write endpoint and credentials here (JSON, mode 0600) once serving."
 )
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
-@click.option("--settings", "settings_file", type=_EXISTING, help="TOML file with any of the settings.")
-def serve(settings_file: Path | None, **given: Any) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="The least that is logged, on standard error.  [info]",
+)
+@with_settings
+def serve(settings: Settings) -> None:
     """Run the service until Ctrl-C.
 
     Everything it keeps is in the data folder (or the database given); starting again finds every key.
     """
-    settings = load(settings_file, given)
     logging.basicConfig(
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    served_regions(settings)
     with Instance.open(settings) as instance:
+        # What cannot work is said before anything is started.
+        tls_files(settings)
+        if settings.ready_file is not None:
+            claim_ready_file(settings.ready_file)
         supervisor = Supervisor(
             settings,
             instance,
-            announce=lambda access: _announce(settings, access),
+            announce=lambda access: _announce(settings, instance, access),
             sealed=lambda: _announce_sealed(settings),
         )
         code = supervisor.run()
@@ -93,35 +113,45 @@ def serve(settings_file: Path | None, **given: Any) -> None:
     sys.exit(code)
 
 
-def _announce(settings: Settings, access: Access) -> None:
+def _announce(settings: Settings, instance: Instance, access: Access) -> None:
     """Say where the service listens and, in development, what to paste to use it."""
     lines = [
         "",
         f"HearthKMS is listening on {access.endpoint_url} (account {access.account_id}, "
         f"{settings.workers} worker{'s' if settings.workers > 1 else ''}, data in {settings.data}).",
+        describe_root(instance.keyring.root, settings),
     ]
-    if settings.root_of_trust == "key-file":
-        lines.append(
-            f"The root of trust is the key file {settings.key_file}: keep a copy of it, and keep it secret."
-        )
     if settings.dev:
-        lines += ["", "Paste this into another shell:", ""]
-        lines += [f"  export {name}={value}" for name, value in exports(access).items()]
-        lines += [
-            "",
-            "Then, for example:",
-            "",
-            "  aws kms create-alias --alias-name alias/first --target-key-id "
-            "$(aws kms create-key --query KeyMetadata.KeyId --output text)",
-            "  aws kms encrypt --key-id alias/first --plaintext fileb:///etc/hostname "
-            "--query CiphertextBlob --output text | base64 -d > secret.bin",
-            "  aws kms decrypt --ciphertext-blob fileb://secret.bin --query Plaintext --output text "
-            "| base64 -d",
-            "",
-            "Ctrl-C stops the service; the next start finds every key.",
-        ]
+        lines += _lesson(access)
+    else:
+        lines.append(
+            f"`hearthkms access-key create{_data_argument(settings)}` makes a credential for clients."
+        )
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _lesson(access: Access) -> list[str]:
+    """What a newcomer pastes: the exports, and three commands that work, also when pasted again."""
+    lines = ["", "Paste this into another shell:", ""]
+    # What is left over there from another service would come before, or be sent along.
+    stale = [name for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE") if name in os.environ]
+    if stale:
+        lines.append(f"  unset {' '.join(stale)}")
+    lines += [f"  export {name}={shlex.quote(value)}" for name, value in exports(access).items()]
+    lines += [
+        "",
+        "Then, for example:",
+        "",
+        "  key=$(aws kms create-key --query KeyMetadata.KeyId --output text)",
+        "  aws kms encrypt --key-id $key --plaintext fileb:///etc/hostname "
+        "--query CiphertextBlob --output text | base64 -d > secret.bin",
+        "  aws kms decrypt --ciphertext-blob fileb://secret.bin --query Plaintext --output text | base64 -d",
+        "",
+    ]
+    if shutil.which("aws") is None:
+        lines += ["(There is no aws command here: `pip install awscli` or your package manager has it.)", ""]
+    return [*lines, "Ctrl-C stops the service; the next start finds every key."]
 
 
 def exports(access: Access) -> dict[str, str]:
@@ -140,7 +170,14 @@ def exports(access: Access) -> dict[str, str]:
 
 def _announce_sealed(settings: Settings) -> None:
     click.echo(
-        "HearthKMS is sealed: it refuses every request until `hearthkms unseal "
-        f"--data {os.path.relpath(settings.data)}` gives it the passphrase."
+        "HearthKMS is sealed: it refuses every request until "
+        f"`hearthkms unseal{_data_argument(settings)}` gives it the passphrase."
     )
     sys.stdout.flush()
+
+
+def _data_argument(settings: Settings) -> str:
+    """What names this data folder on the command line of another shell; nothing for the default one."""
+    if settings.data == Settings().data:
+        return ""
+    return f" --data {shlex.quote(str(settings.data.absolute()))}"
