@@ -1,4 +1,4 @@
-"""The server that the HTTP fuzzer attacks: prints its port, and then whatever should not have happened.
+"""The server that the HTTP fuzzer attacks: prints its plain and TLS ports, and then what went wrong.
 
 Its application answers some bodies late, some by failing; its barrier takes its time now and then.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+import tempfile
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from hearthkms.core.ids import IdSource
 from hearthkms.wire.http import HttpRequest, HttpServer, Limits, Reply
+from hearthkms.wire.http.tls import development_certificate, server_context
 
 LIMITS = Limits(
     header_bytes=8_192,
@@ -74,9 +77,13 @@ async def main() -> None:
 
     server = HttpServer(answer, LIMITS, barrier, REFUSED, ids=IdSource(), on_error=complain)
     await server.start(host="127.0.0.1")
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key, _ = development_certificate(Path(folder))
+        await server.start(host="127.0.0.1", ssl_context=server_context(certificate, key))
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    print(server.addresses[0][1], flush=True)
+    for _, port in server.addresses:
+        print(port, flush=True)
     await stop.wait()
     await server.stop(2.0)
 

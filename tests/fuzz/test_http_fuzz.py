@@ -5,11 +5,13 @@ The server runs in a process of its own; `tests.fuzz.http_worker` is its program
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
 import select
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -53,6 +55,17 @@ TOKENS = [
 ]  # fmt: skip
 
 
+@contextlib.contextmanager
+def broken_off() -> Iterator[None]:
+    """Bears that the server ends the connection at any moment, but not that it never does."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except OSError:
+        pass
+
+
 class Worker:
     """The server process."""
 
@@ -62,28 +75,50 @@ class Worker:
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
+        self.tls_port = int(self.process.stdout.readline())
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.tls.check_hostname = False
+        self.tls.verify_mode = ssl.CERT_NONE
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
+    def connect_tls(self) -> ssl.SSLSocket:
+        return self.tls.wrap_socket(socket.create_connection(("127.0.0.1", self.tls_port), PATIENCE))
+
+    def hello(self) -> bytes:
+        """A TLS client's first flight."""
+        outgoing = ssl.MemoryBIO()
+        client = self.tls.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        return outgoing.read()
+
+    def check_tls(self) -> None:
+        """Fail unless a request over TLS is served."""
+        with self.connect_tls() as client:
+            client.sendall(post(b"after", b"Connection: close"))
+            received = b""
+            while chunk := client.recv(65_536):
+                received += chunk
+        assert received.endswith(b"\r\n\r\nafter"), received
+        assert self.process.poll() is None
+
     def feed(self, pieces: list[bytes], *, half_close: bool = True) -> bytes:
         """What the server answers to `pieces` until it ends the connection."""
         received = b""
-        with self.connect() as client:
-            try:
-                for piece in pieces:
-                    client.sendall(piece)
-                    while select.select([client], [], [], 0)[0]:
-                        chunk = client.recv(65_536)
-                        received += chunk
-                        if not chunk:
-                            return received
-                if half_close:
-                    client.shutdown(socket.SHUT_WR)
-                while chunk := client.recv(65_536):
+        with self.connect() as client, broken_off():
+            for piece in pieces:
+                client.sendall(piece)
+                while select.select([client], [], [], 0)[0]:
+                    chunk = client.recv(65_536)
                     received += chunk
-            except (ConnectionResetError, BrokenPipeError):
-                pass
+                    if not chunk:
+                        return received
+            if half_close:
+                client.shutdown(socket.SHUT_WR)
+            while chunk := client.recv(65_536):
+                received += chunk
         return received
 
     def check(self, pieces: list[bytes], *, half_close: bool = True) -> None:
@@ -223,6 +258,49 @@ def test_generated_requests(worker: Worker, pieces: list[bytes]) -> None:
 @given(garbage)
 def test_generated_requests_for_long(worker: Worker, pieces: list[bytes]) -> None:
     worker.check(pieces)
+
+
+def test_mutated_handshakes(worker: Worker) -> None:
+    source = random.Random(3)
+    for _ in range(150):
+        data = worker.hello()
+        for _ in range(source.randrange(1, 4)):
+            data = mutate(data, source)
+        with socket.create_connection(("127.0.0.1", worker.tls_port), PATIENCE) as client, broken_off():
+            for piece in cut(data, source):
+                client.sendall(piece)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
+        worker.check_tls()
+
+
+def attack_tls(worker: Worker, rounds: int, seed: int) -> None:
+    source = random.Random(seed)
+    for _ in range(rounds):
+        data = source.choice(SEEDS)
+        for _ in range(source.randrange(1, 6)):
+            data = mutate(data, source)
+        # Each ends with what is malformed for certain, since TLS cannot be closed on one side alone.
+        received = b""
+        with worker.connect_tls() as client, broken_off():
+            for piece in cut(data + b"\r\n\r\n\0\r\n\r\n", source):
+                client.sendall(piece)
+            while chunk := client.recv(65_536):
+                received += chunk
+        assert_valid(received, b"HEAD" in data)
+        worker.check_tls()
+
+
+def test_mutated_requests_over_tls(worker: Worker) -> None:
+    attack_tls(worker, 15, 5)
+
+
+@pytest.mark.soak
+@long_run
+@pytest.mark.timeout(3_600)
+def test_mutated_requests_over_tls_for_long(worker: Worker) -> None:
+    attack_tls(worker, 2_000, 6)
 
 
 def test_many_connections_of_garbage_at_once(worker: Worker) -> None:
