@@ -10,28 +10,37 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-_TIMEOUT = 5.0
+from hearthkms.core.errors import SettingsError
+
+_EXCHANGE_SECONDS = 5.0
 _LIMIT = 64 * 1024
+_NAME_LIMIT = 100
+"""Bytes of a socket's name that every system takes."""
 
 
 class ControlSocket:
     """The listening side, served by the supervisor's loop."""
 
     def __init__(self, path: Path, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Listen at `path`, in the place of a socket that a killed service left. Raises SettingsError."""
         self._path = path
         self._answer = answer
-        path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         previous = os.umask(0o177)
         try:
-            self._socket.bind(_short(path))
+            path.unlink(missing_ok=True)
+            with _named(path) as name:
+                self._socket.bind(name)
+            self._socket.listen(4)
+        except OSError as error:
+            raise SettingsError(f"The control socket {path} cannot be made: {error}.") from error
         finally:
             os.umask(previous)
-        self._socket.listen(4)
         self._socket.setblocking(False)
 
     def fileno(self) -> int:
@@ -40,18 +49,16 @@ class ControlSocket:
 
     def serve_one(self) -> None:
         """Answer one command. A peer that misbehaves is dropped."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             connection, _ = self._socket.accept()
-        except BlockingIOError:
-            return
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(_TIMEOUT)
-            try:
-                command = json.loads(_line(connection))
-            except ValueError:
-                return
-            answer = self._answer(command) if isinstance(command, dict) else {"error": "Not a command."}
-            connection.sendall(json.dumps(answer).encode() + b"\n")
+            with connection:
+                command = json.loads(_line(connection, _EXCHANGE_SECONDS))
+                answer = self._answer(command) if isinstance(command, dict) else {"error": "Not a command."}
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    def shed(self) -> None:
+        """In a forked child: let go of the socket, which stays the parent's."""
+        self._socket.close()
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -60,21 +67,30 @@ class ControlSocket:
 
 
 def ask(path: Path, command: dict[str, Any], timeout: float = 30.0) -> dict[str, Any] | None:
-    """Send one command to the service whose socket is at `path`; None where none listens."""
+    """Send one command to the service whose socket is at `path`; None where none listens.
+
+    Raises SettingsError where the socket cannot be used, or no answer comes in `timeout` seconds.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
-            connection.connect(_short(path))
+            with _named(path) as name:
+                connection.connect(name)
+            connection.sendall(json.dumps(command).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(_line(connection, timeout))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        connection.sendall(json.dumps(command).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(_line(connection))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"The service did not answer on {path}: {error}.") from error
         return answer
 
 
-def _line(connection: socket.socket) -> bytes:
+def _line(connection: socket.socket, seconds: float) -> bytes:
+    """What comes up to the end of a line, within `seconds` in all."""
+    deadline = time.monotonic() + seconds
     received = b""
     while not received.endswith(b"\n") and len(received) < _LIMIT:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
         part = connection.recv(4096)
         if not part:
             break
@@ -82,6 +98,15 @@ def _line(connection: socket.socket) -> bytes:
     return received
 
 
-def _short(path: Path) -> str:
-    """The shortest name of `path`: socket names are limited to about 100 bytes."""
-    return min(str(path.absolute()), os.path.relpath(path), key=len)
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[str]:
+    """A name for the socket at `path` that is short enough, however long the path is."""
+    plain = str(path.absolute())
+    if len(os.fsencode(plain)) <= _NAME_LIMIT:
+        yield plain
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

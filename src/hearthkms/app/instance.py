@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
+import logging
 import os
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from hearthkms.app.credentials import make_root_key, open_secret
+from hearthkms.app.folder import locked, machine_name
 from hearthkms.app.jobs import run_jobs
-from hearthkms.app.processes import Body
+from hearthkms.app.processes import SETTLE_SECONDS, Body
 from hearthkms.app.ready import Access
 from hearthkms.app.regions import default_region
 from hearthkms.app.roots import open_root
@@ -26,13 +25,14 @@ from hearthkms.core.clock import Clock, millis, system_clock
 from hearthkms.core.errors import SettingsError
 from hearthkms.core.ids import new_account_id
 from hearthkms.core.secret import Secret
+from hearthkms.crypto.memory import harden
 from hearthkms.keystores.default.keyring import Keyring
 from hearthkms.settings import Settings
 from hearthkms.storage.database import Database
 from hearthkms.storage.revision import SharedRevision
 from hearthkms.storage.transaction import Transaction
 
-LOCK_SECONDS = 15.0
+_LOG = logging.getLogger(__name__)
 _ACCOUNT = "account_id"
 _BOOTSTRAP_KEY = "bootstrap_access_key_id"
 
@@ -43,6 +43,7 @@ class Instance:
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self.settings = settings
         self.clock = clock
+        self.machine = machine_name(settings.data)
         self.revision = SharedRevision(settings.data / "revision")
         self.database = Database(settings.database_url, self.revision, clock)
         self.database.migrate()
@@ -56,7 +57,9 @@ class Instance:
 
         Raises SettingsError where another service has it open or the settings contradict what is stored.
         """
-        with locked(settings.data):
+        _harden()
+        # So long may the processes of a service that was killed take to answer what they had begun.
+        with locked(settings.data, settings.stop_grace_seconds + SETTLE_SECONDS):
             instance = cls(settings)
             try:
                 open_root(instance.database, instance.keyring, settings)
@@ -104,8 +107,9 @@ class Instance:
 
     def worker_body(self, number: int, address: tuple[Any, ...]) -> Body:
         """The body of one API worker."""
+        name = f"{self.machine}-w{number + 1}"
         return lambda ready: uvloop.run(
-            run_worker(self.settings, self.keyring, self.clock, number, address, self.tls_files(), ready)
+            run_worker(self.settings, self.keyring, self.clock, name, address, self.tls_files(), ready)
         )
 
     def jobs_body(self) -> Body:
@@ -152,30 +156,12 @@ class Instance:
         return made.access_key_id, secret
 
 
-@contextlib.contextmanager
-def locked(data: Path, wait_seconds: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold the data folder, made with mode 0700 if it is not there.
-
-    The lock is the kernel's, so it never outlives the processes that hold it: a service that was killed needs
-    no clearing up. The workers of one that is stopping hold it until they are gone, so a start waits.
-    """
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SettingsError(f"The data folder {data} cannot be used: {error}") from error
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SettingsError(
-                        f"Another hearthkms has the data folder {data} open; stop it first."
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
+def _harden() -> None:
+    reached = harden()
+    if not reached.memory_locked:
+        _LOG.info(
+            "memory cannot be locked, so keys may reach the swap: the system would have to grant "
+            "CAP_IPC_LOCK or an unlimited RLIMIT_MEMLOCK"
+        )
+    if not (reached.no_core_dumps and reached.not_traceable):
+        _LOG.warning("core dumps or tracing of the service's processes cannot be prevented on this system")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 from collections.abc import Callable
 from typing import Any
 
+from hearthkms.app.processes import SETTLE_SECONDS, end_within
 from hearthkms.app.serving import limits_of, listen, log_error
 from hearthkms.app.tls import TlsFiles
 from hearthkms.core.ids import IdSource
@@ -17,7 +17,6 @@ from hearthkms.wire.encode import encode_error
 from hearthkms.wire.http import HttpRequest, HttpServer, Reply, no_barrier
 
 _MESSAGE = "HearthKMS is sealed: its operator must run `hearthkms unseal` before it can answer."
-_LOG = logging.getLogger(__name__)
 
 
 async def run_sealed(
@@ -38,4 +37,5 @@ async def run_sealed(
     await listen(server, address, tls)
     ready()
     await stop.wait()
+    end_within(settings.stop_grace_seconds + SETTLE_SECONDS)
     await server.stop(settings.stop_grace_seconds)

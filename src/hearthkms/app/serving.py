@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 from typing import Any
 
@@ -12,6 +13,8 @@ from hearthkms.wire.http import HttpServer, Limits
 from hearthkms.wire.http.tls import server_context
 
 _LOG = logging.getLogger(__name__)
+_OTHER_FILES = 256
+"""Files that a worker opens beside its clients' connections: databases, logs, TLS handshakes under way."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -24,6 +27,23 @@ def limits_of(settings: Settings) -> Limits:
         idle_timeout=settings.idle_timeout,
         max_connections=settings.max_connections,
     )
+
+
+def allow_connections(settings: Settings) -> None:
+    """Raise this process's limit of open files, which its children inherit, to what the settings call for."""
+    needed = settings.max_connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        _LOG.warning(
+            "%d connections a worker need %d open files, and the system allows %d (ulimit -n)",
+            settings.max_connections,
+            needed,
+            allowed,
+        )
 
 
 async def listen(server: HttpServer, address: tuple[Any, ...], tls: TlsFiles | None) -> None:

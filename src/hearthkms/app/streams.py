@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from hearthkms.audit.chain import Position
+from hearthkms.audit.chain import ChainFormatError, Position
 from hearthkms.audit.checkpoint import (
     Checkpoint,
     Keys,
@@ -153,14 +153,16 @@ async def end_dead_streams(settings: Settings, database: Database, keyring: Keyr
 async def checkpoint_ledger(settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
     """Sign how far the ledger has come, if it has moved, in the registry and in a file beside the logs.
 
-    The file is the witness against a database that was set back as a whole, registry and all.
+    The file is the witness against a database that was set back as a whole, registry and all. Where it cannot
+    be written it is tried again at the next call.
     """
 
     async def keep(transaction: Transaction) -> Checkpoint | None:
         head = await transaction.ledger_head()
         kept = [stream for stream in await transaction.open_streams() if stream.stream_id == STREAM]
-        if head.seq == 0 or (kept and kept[0].checkpoints and kept[0].checkpoints[-1].seq == head.seq):
-            return None
+        last = kept[0].checkpoints[-1] if kept and kept[0].checkpoints else None
+        if head.seq == 0 or (last is not None and last.seq == head.seq):
+            return last
         keys = await audit_keys(transaction, keyring)
         mark = Mark(STREAM, "running", Position(head.seq, 0, head.chain))
         checkpoint = sign_checkpoint(mark, keys.signer(), clock())
@@ -168,21 +170,38 @@ async def checkpoint_ledger(settings: Settings, database: Database, keyring: Key
         return checkpoint
 
     checkpoint = await database.write(keep)
-    if checkpoint is None:
-        return
-    path = _witness_path(settings)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(encode_checkpoint(checkpoint))
-    temporary.replace(path)
+    try:
+        if checkpoint is not None and _is_newer(checkpoint, ledger_witness(settings)):
+            _write_witness(_witness_path(settings), checkpoint)
+    except (OSError, ChainFormatError) as error:
+        _LOG.error("the ledger's last checkpoint could not be kept beside the audit logs: %s", error)
 
 
 def ledger_witness(settings: Settings) -> Checkpoint | None:
-    """The ledger's last checkpoint as the file has it; None where there is no such file."""
+    """The ledger's last checkpoint as the file has it; None where there is no such file.
+
+    Raises ChainFormatError where the file is damaged.
+    """
     try:
         return decode_checkpoint(_witness_path(settings).read_bytes())
     except FileNotFoundError:
         return None
+
+
+def _is_newer(checkpoint: Checkpoint, witness: Checkpoint | None) -> bool:
+    # A witness that is ahead of the database is evidence, and stays.
+    return witness is None or checkpoint.seq > witness.seq
+
+
+def _write_witness(path: Path, checkpoint: Checkpoint) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(encode_checkpoint(checkpoint))
+        file.flush()
+        os.fsync(descriptor)
+    draft.replace(path)
 
 
 def _witness_path(settings: Settings) -> Path:

@@ -8,23 +8,26 @@ import logging
 import os
 import selectors
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from hearthkms.app.control import ControlSocket
+from hearthkms.app.folder import control_path
 from hearthkms.app.instance import Instance
-from hearthkms.app.processes import Children
+from hearthkms.app.port import reserved_port
+from hearthkms.app.processes import SETTLE_SECONDS, Child, Children
 from hearthkms.app.ready import Access, write_ready_file
-from hearthkms.core.errors import SealedError, SettingsError
+from hearthkms.app.serving import allow_connections
+from hearthkms.core.errors import HearthError, SettingsError
 from hearthkms.core.secret import Secret
 from hearthkms.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 
-RESTART_SECONDS = 0.2
-"""A child that dies sooner than this after its start is started again only then, not at once."""
+_ANNOUNCE_AGAIN_SECONDS = 1.0
+_KILLS_AT_START = 5
 
 
 class Supervisor:
@@ -32,6 +35,9 @@ class Supervisor:
 
     `announce` is called once, when every worker can answer, with what a client needs. `sealed` is called
     when the service starts without the passphrase that opens its root of trust.
+
+    Until then, a child that fails ends the service, and its reason is the service's: starting it again would
+    only hide why. Afterwards a child that ends is started again, whatever it ended of.
     """
 
     def __init__(
@@ -46,26 +52,40 @@ class Supervisor:
         self._instance = instance
         self._announce = announce
         self._announce_sealed = sealed
-        self._children = Children()
+        self._children = Children(self._shed)
+        self._inherited = contextlib.ExitStack()
         self._stopping = False
+        self._starting = True
+        self._unsealed = False
         self._announced = False
-        self._delayed: list[tuple[float, str, Any]] = []
+        self._announce_at = 0.0
+        self._killed = 0
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT. The process's exit code."""
-        with self._signals() as wakeup, self._reserved_socket() as reserved, self._control() as control:
+        """Serve until SIGTERM, SIGINT or SIGHUP. The process's exit code. Raises SettingsError at start."""
+        settings = self._settings
+        allow_connections(settings)
+        # Nobody may take a service that was killed for this one.
+        self._remove_ready_file()
+        with (
+            self._signals() as wakeup,
+            reserved_port(settings.host, settings.port) as reserved,
+            self._control() as control,
+        ):
             self._address = reserved.getsockname()
-            if self._instance.is_open:
-                self._start_workers()
-            else:
-                self._start_sealed()
             try:
+                if self._instance.is_open:
+                    self._start_workers()
+                else:
+                    self._children.start("sealed", self._instance.sealed_body(self._address))
                 while not self._stopping:
                     self._turn(wakeup, control)
             finally:
-                self._children.stop(self._settings.stop_grace_seconds + 1.0)
-                if self._settings.ready_file is not None:
-                    self._settings.ready_file.unlink(missing_ok=True)
+                try:
+                    self._remove_ready_file()
+                finally:
+                    # The jobs process signs where the ledger ends.
+                    self._children.stop(settings.stop_grace_seconds + SETTLE_SECONDS, last=["jobs"])
         return 0
 
     # -- set-up
@@ -79,6 +99,10 @@ class Supervisor:
         previous = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(signal.SIGHUP, lambda *_: None)
+        self._inherited.callback(os.close, read_end)
+        self._inherited.callback(os.close, write_end)
         try:
             yield read_end
         finally:
@@ -87,94 +111,107 @@ class Supervisor:
             os.close(write_end)
 
     @contextlib.contextmanager
-    def _reserved_socket(self) -> Iterator[socket.socket]:
-        """A bound socket that does not listen: it holds the port while workers come and go."""
-        host, port = self._settings.host, self._settings.port
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            reserved = socket.socket(family, kind, protocol)
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            reserved.bind(address)
-        except OSError as error:
-            raise SettingsError(f"Cannot listen on {host} port {port}: {error}") from error
-        with reserved:
-            yield reserved
-
-    @contextlib.contextmanager
     def _control(self) -> Iterator[ControlSocket]:
-        control = ControlSocket(self._settings.data / "control.sock", self._command)
+        control = ControlSocket(control_path(self._settings.data), self._command)
+        self._inherited.callback(control.shed)
         try:
             yield control
         finally:
             control.close()
 
-    # -- children
+    def _shed(self) -> None:
+        """In a forked child: let go of what is the supervisor's. The data folder's lock is everyone's."""
+        self._inherited.close()
 
-    def _start_workers(self) -> None:
-        access = self._instance.access(self._address)
-        for number in range(self._settings.workers):
-            self._children.start(f"worker {number + 1}", self._instance.worker_body(number, self._address))
-        self._children.start("jobs", self._instance.jobs_body())
-        self._access = access
+    def _remove_ready_file(self) -> None:
+        path = self._settings.ready_file
+        if path is not None:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise SettingsError(f"The ready file {path} cannot be removed: {error.strerror}.") from error
 
-    def _start_sealed(self) -> None:
-        self._children.start("sealed", self._instance.sealed_body(self._address))
-        self._announce_sealed()
+    # -- the loop
 
     def _turn(self, wakeup: int, control: ControlSocket) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(wakeup, selectors.EVENT_READ)
             selector.register(control.fileno(), selectors.EVENT_READ)
-            waiting = {child.ready_fd: child for child in self._children.all() if not child.ready}
-            for descriptor in waiting:
+            starting = {child.pipe: child for child in self._children.all() if not child.ready}
+            for descriptor in starting:
                 selector.register(descriptor, selectors.EVENT_READ)
-            for key, _ in selector.select(0.1 if self._delayed else None):
-                if key.fd == wakeup:
-                    numbers = os.read(wakeup, 512)
-                    if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-                        self._stopping = True
-                elif key.fd == control.fileno():
-                    control.serve_one()
-                else:
-                    self._children.note_ready(waiting[key.fd])
-        self._reap()
-        self._start_delayed()
-        if not self._announced and self._instance.is_open and not self._delayed:
-            self._announce_when_ready()
-
-    def _announce_when_ready(self) -> None:
-        children = self._children.all()
-        if children and all(child.ready for child in children):
-            self._announced = True
-            if self._settings.ready_file is not None:
-                write_ready_file(self._settings.ready_file, self._access)
-            self._announce(self._access)
-
-    def _reap(self) -> None:
+            happened = [key.fd for key, _ in selector.select(self._patience())]
+        for descriptor in happened:
+            if descriptor == wakeup:
+                numbers = os.read(wakeup, 512)
+                self._stopping = any(
+                    stop in numbers for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+                )
+            elif descriptor == control.fileno():
+                control.serve_one()
+            else:
+                starting[descriptor].listen()
+        if self._stopping:
+            return
         for child, status in self._children.reap():
-            if self._stopping:
-                continue
-            if not child.ready and not self._announced:
-                # It never came up: starting it again would only hide why.
-                self._stopping = True
-                raise SettingsError(f"The {child.name} process could not start; its error is above.")
-            _LOG.warning(
-                "%s (pid %d) ended with status %d and is started again", child.name, child.pid, status
-            )
-            # It may have committed a change and died before it told the others.
-            self._instance.resync()
-            delay = max(0.0, RESTART_SECONDS - (time.monotonic() - child.started))
-            self._delayed.append((time.monotonic() + delay, child.name, child.body))
+            self._ended(child, status)
+        if self._unsealed:
+            self._replace_sealed()
+        self._children.start_due()
+        if not self._announced and self._children.all_ready and time.monotonic() >= self._announce_at:
+            self._ready()
 
-    def _start_delayed(self) -> None:
-        now = time.monotonic()
-        due = [entry for entry in self._delayed if entry[0] <= now]
-        self._delayed = [entry for entry in self._delayed if entry[0] > now]
-        for _, name, body in due:
-            self._children.start(name, body)
+    def _patience(self) -> float | None:
+        """Seconds until something is to be done without being asked; None where nothing is."""
+        times = [self._children.next_start()]
+        if not self._announced and self._announce_at:
+            times.append(max(0.0, self._announce_at - time.monotonic()))
+        return min((one for one in times if one is not None), default=None)
+
+    # -- children
+
+    def _start_workers(self) -> None:
+        for number in range(self._settings.workers):
+            self._children.start(f"worker {number + 1}", self._instance.worker_body(number, self._address))
+        self._children.start("jobs", self._instance.jobs_body())
+
+    def _replace_sealed(self) -> None:
+        self._unsealed = False
+        self._announced = False
+        self._children.stop(self._settings.stop_grace_seconds + SETTLE_SECONDS)
+        self._start_workers()
+
+    def _ended(self, child: Child, status: int) -> None:
+        if self._starting and not child.ready:
+            self._killed += os.WIFSIGNALED(status)
+            if child.reason or not os.WIFSIGNALED(status) or self._killed > _KILLS_AT_START:
+                reason = child.reason or _outcome(status)
+                raise SettingsError(f"The {child.name} process could not start: {reason}")
+        _LOG.warning("%s (pid %d) %s; it is started again", child.name, child.pid, _outcome(status))
+        # It may have committed a change and died before it told the others.
+        self._instance.resync()
+        self._children.start_again(child)
+
+    def _ready(self) -> None:
+        """Every child is ready for the first time: tell whoever waits for that."""
+        try:
+            access = self._instance.access(self._address) if self._instance.is_open else None
+        except HearthError as error:
+            if self._starting:
+                raise
+            _LOG.error("the service answers, but cannot say so yet: %s", error)
+            self._announce_at = time.monotonic() + _ANNOUNCE_AGAIN_SECONDS
+            return
+        self._announced = True
+        self._starting = False
+        # Nobody may be reading what we print: not a reason to stop.
+        with contextlib.suppress(BrokenPipeError):
+            if access is None:
+                self._announce_sealed()
+                return
+            if self._settings.ready_file is not None:
+                _write_ready_file(self._settings.ready_file, access)
+            self._announce(access)
 
     # -- commands
 
@@ -185,13 +222,25 @@ class Supervisor:
         if command.get("command") == "unseal":
             if self._instance.is_open:
                 return {"error": "The service is not sealed."}
+            passphrase = Secret(str(command.get("passphrase", "")).encode("utf-8", "surrogateescape"))
             try:
-                self._instance.open_root(Secret(str(command.get("passphrase", "")).encode()))
-            except SealedError as error:
+                self._instance.open_root(passphrase)
+            except HearthError as error:
                 return {"error": str(error)}
-            self._stopping = True
-            self._children.stop(self._settings.stop_grace_seconds)
-            self._stopping = False
-            self._start_workers()
+            self._unsealed = True
             return {"unsealed": True}
         return {"error": f"There is no command {json.dumps(command.get('command'))}."}
+
+
+def _write_ready_file(path: Path, access: Access) -> None:
+    try:
+        write_ready_file(path, access)
+    except OSError as error:
+        raise SettingsError(f"The ready file {path} cannot be written: {error.strerror}.") from error
+
+
+def _outcome(status: int) -> str:
+    """How a process ended, in words."""
+    if os.WIFSIGNALED(status):
+        return f"was ended by signal {os.WTERMSIG(status)}"
+    return f"ended with exit code {os.WEXITSTATUS(status)}"

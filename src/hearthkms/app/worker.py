@@ -7,11 +7,12 @@ import gc
 import logging
 import signal
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hearthkms.app.credentials import open_secret
 from hearthkms.app.managed import ManagedKeys
+from hearthkms.app.processes import SETTLE_SECONDS, end_within
 from hearthkms.app.regions import served_regions
 from hearthkms.app.serving import limits_of, listen, log_error
 from hearthkms.app.streams import Registry, audit_folder, audit_keys
@@ -53,7 +54,7 @@ class Worker:
         self.fresh = snapshot.fresh
 
     async def refresh(self) -> None:
-        """Drop what has changed. An access key that is being opened meanwhile goes into the old dictionary."""
+        """Drop what has changed. A key that is being opened meanwhile goes into the old dictionary."""
         self.credentials = {}
         await self._snapshot.refresh()
         self.credentials = {}
@@ -78,12 +79,15 @@ async def run_worker(
     settings: Settings,
     keyring: Keyring,
     clock: Clock,
-    number: int,
+    name: str,
     address: tuple[Any, ...],
     tls: TlsFiles | None,
     ready: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM, then answer what is in flight and end the audit stream."""
+    """Serve until SIGTERM, then answer what is in flight and end the audit stream.
+
+    `name` says which worker of which machine this is; the audit stream's name begins with it.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -94,22 +98,8 @@ async def run_worker(
     if feed is not None:
         feed.start()
     ids = IdSource()
-    registry = Registry(database, f"worker {number + 1}")
-    keys = await database.write(lambda transaction: audit_keys(transaction, keyring))
-    log = AuditLog(
-        audit_folder(settings),
-        f"w{number + 1}-{int(clock() * 1000)}-{uuid.uuid4().hex[:8]}",
-        keys.head_key,
-        "strict" if settings.audit_durability == "strict" else "relaxed",
-        loop,
-        signer=keys.signer(),
-        on_checkpoint=registry.put,
-        clock=clock,
-        checkpoint_seconds=settings.audit_checkpoint_seconds,
-        roll_bytes=settings.audit_segment_bytes,
-    )
-    # A stream must be in the registry before anything is acknowledged in it.
-    await registry.flush()
+    registry = Registry(database, name)
+    log = await _audit_log(settings, keyring, clock, name, database, registry)
     usage = UsageBook(database)
     endpoint = _endpoint(settings, keyring, clock, ids, database, snapshot, log, usage)
     refusal = encode_error(UNAVAILABLE, "The audit trail cannot be written, so the request is refused.")
@@ -121,12 +111,16 @@ async def run_worker(
     gc.collect()
     gc.freeze()
     ready()
-    flushing = loop.create_task(_flush_usage(usage))
+    upkeep = loop.create_task(_upkeep(usage, log))
     await stop.wait()
+    end_within(settings.stop_grace_seconds + SETTLE_SECONDS)
     await server.stop(settings.stop_grace_seconds)
-    flushing.cancel()
-    await asyncio.wait([flushing])
-    await _settle(usage, log, registry)
+    upkeep.cancel()
+    await asyncio.wait([upkeep])
+    # Each as far as the database and the disk let us: the jobs process ends a stream that could not be.
+    await _kept(log.aclose())
+    await _kept(registry.flush())
+    await _kept(usage.flush())
     if feed is not None:
         await feed.stop()
     await database.close()
@@ -169,20 +163,47 @@ def _endpoint(
     )
 
 
-async def _flush_usage(usage: UsageBook) -> None:
+async def _audit_log(
+    settings: Settings, keyring: Keyring, clock: Clock, name: str, database: Database, registry: Registry
+) -> AuditLog:
+    """A fresh audit stream of this worker, known to the registry."""
+    keys = await database.write(lambda transaction: audit_keys(transaction, keyring))
+    log = AuditLog(
+        audit_folder(settings),
+        f"{name}-{int(clock() * 1000)}-{uuid.uuid4().hex[:8]}",
+        keys.head_key,
+        "strict" if settings.audit_durability == "strict" else "relaxed",
+        asyncio.get_running_loop(),
+        signer=keys.signer(),
+        on_checkpoint=registry.put,
+        clock=clock,
+        checkpoint_seconds=settings.audit_checkpoint_seconds,
+        roll_bytes=settings.audit_segment_bytes,
+    )
+    # A stream must be in the registry before anything is acknowledged in it.
+    await registry.flush()
+    return log
+
+
+async def _upkeep(usage: UsageBook, log: AuditLog) -> None:
+    """Every second: keep the last uses of keys, and tell the operator of an audit trail that refuses."""
+    refusing = False
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
+        failure = log.failure
+        if failure is not None and not refusing:
+            _LOG.error("the audit trail cannot be written, so requests are refused: %s", failure)
+        elif failure is None and refusing:
+            _LOG.warning("the audit trail is written again")
+        refusing = failure is not None
         try:
             await usage.flush()
         except HearthError as error:
             _LOG.error("the last uses of keys could not be kept and will be tried again: %s", error)
 
 
-async def _settle(usage: UsageBook, log: AuditLog, registry: Registry) -> None:
-    """Keep what is only in memory, as far as the database and the disk let us."""
+async def _kept(keeping: Awaitable[None]) -> None:
     try:
-        await usage.flush()
-        await log.aclose()
-        await registry.flush()
-    except HearthError as error:
-        _LOG.error("the worker stopped before everything was kept: %s", error)
+        await keeping
+    except (HearthError, OSError) as error:
+        _LOG.error("the worker stops before everything was kept: %s", error)

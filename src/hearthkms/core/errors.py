@@ -6,6 +6,7 @@ HearthError
 ├── SealedError             the root of trust is not available, so no key can be opened
 ├── AuditUnavailableError   the audit trail cannot be written, so nothing may be answered
 ├── StorageUnavailableError the database cannot answer; the message names the cause
+│   └── UnconfirmedError    it did not answer a commit, so it is not known whether the change was kept
 ├── AlreadyStoredError      what was to be inserted exists already
 └── NotStoredError          what was to be changed or removed does not exist
 """
@@ -44,6 +45,10 @@ class AuditUnavailableError(HearthError):
 
 class StorageUnavailableError(HearthError):
     """The database cannot be reached, is full, or is locked for too long; the message names the cause."""
+
+
+class UnconfirmedError(StorageUnavailableError):
+    """The database did not confirm a commit: the change may have been kept or not."""
 
 
 class AlreadyStoredError(HearthError):

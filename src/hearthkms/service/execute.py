@@ -12,6 +12,7 @@ from hearthkms.core.errors import (
     SealedError,
     ServiceError,
     StorageUnavailableError,
+    UnconfirmedError,
 )
 from hearthkms.iam.evaluate import Deny, evaluate
 from hearthkms.service.call import Call
@@ -117,26 +118,29 @@ class Door:
         progress = _Progress()
         try:
             if operation.mode is Mode.HOT:
-                outcome = await self._run(self._hot, operation, call, request, progress)
-                event = self._trail.event(
-                    event_id, call, operation, request, progress.resources, outcome, None
-                )
-                self._trail.append(event)
+                # As in `_run`, without the price of another coroutine.
+                hot = self._hot
+                needs = await operation.resolve(hot, call, request)
+                resources = progress.resources = needs.resources
+                authorise(call, needs)
+                outcome = await operation.handle(hot, call, request, needs)
+                trail = self._trail
+                trail.append(trail.event(event_id, call, operation, request, resources, outcome, None))
             else:
                 outcome = await self._transact(operation, call, request, event_id, progress)
         except ServiceError as error:
             self._refused(event_id, call, operation, request, progress, error)
             raise
         except HearthError as error:
-            refusal = _internal(error)
-            self._refused(event_id, call, operation, request, progress, refusal)
-            raise refusal from error
+            told = refusal(error)
+            self._refused(event_id, call, operation, request, progress, told)
+            raise told from error
         except Exception as error:
             # A defect of ours: the caller learns nothing of it but its request id, and the trail has it.
             _LOG.exception("request %s (%s) failed unexpectedly", call.request_id, call.operation)
-            refusal = ServiceError(UNAVAILABLE, "The request was rejected because of an internal error.")
-            self._refused(event_id, call, operation, request, progress, refusal)
-            raise refusal from error
+            told = ServiceError(UNAVAILABLE, "The request was rejected because of an internal error.")
+            self._refused(event_id, call, operation, request, progress, told)
+            raise told from error
         if operation.cryptographic:
             for key in progress.resources:
                 self._uses.note(key, call, event_id)
@@ -224,13 +228,17 @@ def _decide(caller_arn: str, caller_account: str, demand: Demand) -> Any:
     )
 
 
-def _internal(error: HearthError) -> ServiceError:
+def refusal(error: HearthError) -> ServiceError:
     """What a caller is told when HearthKMS itself cannot work now; the operator's log has the rest."""
     _LOG.error("refusing requests: %s", error)
     if isinstance(error, SealedError):
         return ServiceError(UNAVAILABLE, "HearthKMS is sealed. The operator must unseal it first.")
     if isinstance(error, AuditUnavailableError):
         return ServiceError(UNAVAILABLE, "The audit trail cannot be written, so the request is refused.")
+    if isinstance(error, UnconfirmedError):
+        return ServiceError(
+            UNAVAILABLE, "The database did not confirm the change, so it may or may not have been made."
+        )
     if isinstance(error, StorageUnavailableError):
         return ServiceError(UNAVAILABLE, "The database cannot be used now, so the request is refused.")
     return ServiceError(UNAVAILABLE, "The request was rejected because of an internal error.")

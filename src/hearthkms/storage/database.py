@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hearthkms.core.clock import Clock
 from hearthkms.core.eager import finish
-from hearthkms.core.errors import AlreadyStoredError, NotStoredError, StorageUnavailableError
+from hearthkms.core.errors import AlreadyStoredError, NotStoredError, UnconfirmedError
 from hearthkms.storage.connections import Connections
 from hearthkms.storage.engines import LOCK_WAIT, parse_url
 from hearthkms.storage.faults import Fault, fault_of
@@ -164,7 +164,7 @@ class Database:
             connection.invalidate()
             self._revision.resync()
             reason = fault_of(error).error
-            raise StorageUnavailableError(f"{reason} It is not known whether the change was kept.") from error
+            raise UnconfirmedError(f"{reason} It is not known whether the change was kept.") from error
 
 
 def _run(work: Work[T], transaction: Transaction) -> T:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from hearthkms.core.clock import Clock
 from hearthkms.core.eager import step
-from hearthkms.core.errors import ServiceError
+from hearthkms.core.errors import HearthError, ServiceError
 from hearthkms.core.secret import Secret
 from hearthkms.service.call import Call, Caller
-from hearthkms.service.execute import Door
+from hearthkms.service.execute import Door, refusal, refusal
 from hearthkms.sigv4.errors import unrecognized_client
 from hearthkms.sigv4.verify import Verifier
 from hearthkms.wire.decode import Decoder
@@ -90,42 +90,43 @@ class Endpoint:
     async def _answer(self, request: HttpRequest) -> Reply:
         request_id = self._next_id()
         header = b"x-amzn-RequestId: " + request_id.encode() + b"\r\n"
+        worker, verifier, headers = self._worker, self._verifier, request.headers
         try:
-            return Reply(200, header, await self._execute(request, request_id))
+            if not worker.fresh():
+                await worker.refresh()
+            target = self._targets.get(headers.get("x-amz-target", ""))
+            if target is None or request.method != "POST":
+                raise ServiceError("UnknownOperationException")
+            service, operation, decode = target
+            claim = verifier.read(request.method, request.target, headers)
+            credential = worker.credentials.get(claim.access_key_id)
+            if credential is None:
+                credential = await worker.credential(claim.access_key_id)
+            if credential is None or claim.session_token is not None:
+                raise unrecognized_client()
+            claim.check_service(service.model.signing_name)
+            claim.check_region(self._regions)
+            verifier.verify(claim, credential.secret, request.body)
+            if not service.door.has(operation):
+                raise ServiceError(
+                    "UnsupportedOperationException", f"HearthKMS does not support {operation} yet."
+                )
+            call = self._call(request, request_id, operation, claim.region, credential.caller)
+            return Reply(200, header, encode(await service.door.execute(call, decode(request.body))))
         except ServiceError as error:
-            model = self._models[0]
-            body = encode_error(error.name, error.message, capital=capital(model, error.name))
-            return Reply(status(model, error.name), header, body)
+            return self._error(header, error)
+        except HearthError as error:
+            return self._error(header, refusal(error))
 
-    async def _execute(self, request: HttpRequest, request_id: str) -> bytes:
-        if not self._worker.fresh():
-            await self._worker.refresh()
-        headers = request.headers
-        if request.method != "POST":
-            raise ServiceError("UnknownOperationException")
-        target = self._targets.get(headers.get("x-amz-target", ""))
-        if target is None:
-            raise ServiceError("UnknownOperationException")
-        service, operation, decode = target
-        claim = self._verifier.read(request.method, request.target, headers)
-        credential = self._worker.credentials.get(claim.access_key_id)
-        if credential is None:
-            credential = await self._worker.credential(claim.access_key_id)
-        if credential is None or claim.session_token is not None:
-            raise unrecognized_client()
-        claim.check_service(service.model.signing_name)
-        claim.check_region(self._regions)
-        self._verifier.verify(claim, credential.secret, request.body)
-        if not service.door.has(operation):
-            raise ServiceError(
-                "UnsupportedOperationException", f"HearthKMS does not support {operation} yet."
-            )
-        tls = request.tls
-        call = Call(
+    def _call(
+        self, request: HttpRequest, request_id: str, operation: str, region: str, caller: Caller
+    ) -> Call:
+        tls, headers = request.tls, request.headers
+        return Call(
             request_id,
             operation,
-            claim.region,
-            credential.caller,
+            region,
+            caller,
             self._clock(),
             request.peer,
             headers.get("user-agent", ""),
@@ -133,4 +134,8 @@ class Endpoint:
             None if tls is None else tls.cipher_suite,
             headers.get("host", ""),
         )
-        return encode(await service.door.execute(call, decode(request.body)))
+
+    def _error(self, header: bytes, error: ServiceError) -> Reply:
+        model = self._models[0]
+        body = encode_error(error.name, error.message, capital=capital(model, error.name))
+        return Reply(status(model, error.name), header, body)
