@@ -275,6 +275,12 @@ def test_development_files_are_private_and_kept(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in paths] == before
 
 
+@pytest.mark.parametrize("host", ["", "a..b", "my_host", "*.example.org", "x" * 64 + ".example"])
+def test_a_host_that_is_no_name_is_a_settings_error(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingsError, match="No certificate can be made"):
+        development_certificate(tmp_path, [host])
+
+
 @pytest.mark.parametrize(
     "change", ["other host", "near its end", "expired", "key lost", "key of another", "cut off"]
 )

@@ -48,7 +48,8 @@ def development_certificate(
     """The paths of a server certificate, its key and the bundle that clients must trust, in `folder`.
 
     They are for `hosts` and the names of this machine for itself; what is there is kept as long as it serves
-    these hosts for a month to come, else all three are made anew. Every file has mode 0600.
+    these hosts for a month to come, else all three are made anew. Every file has mode 0600. Raises
+    SettingsError where one of `hosts` is neither a DNS name nor an IP address.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = folder / "server.pem", folder / "server.key", folder / "authority.pem"
@@ -56,12 +57,22 @@ def development_certificate(
     now = clock()
     kept = _read(*paths)
     if kept is None or not all(serves(kept, wanted, now=when) for when in (now, now + _RENEW_DAYS * DAY)):
-        chain = issue_server_chain(wanted, now=now, days=_VALID_DAYS)
+        chain = _issue(wanted, now)
         for path, content in zip(
             paths, (chain.certificate, chain.key.reveal(), chain.authority), strict=True
         ):
             _replace(path, content)
     return paths
+
+
+def _issue(hosts: list[str], now: float) -> ServerChain:
+    try:
+        chain = issue_server_chain(hosts, now=now, days=_VALID_DAYS)
+    except ValueError as error:
+        raise SettingsError(f"No certificate can be made for the hosts {hosts}: {error}.") from error
+    if not serves(chain, hosts, now=now):
+        raise SettingsError(f"No certificate can be made for the hosts {hosts}: one is no valid DNS name.")
+    return chain
 
 
 def _read(certificate: Path, key: Path, authority: Path) -> ServerChain | None:
