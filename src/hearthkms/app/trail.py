@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from hearthkms.app.folder import machine_name
 from hearthkms.app.offline import Deployment
 from hearthkms.app.streams import audit_folder, audit_keys, ledger_witness
 from hearthkms.audit.checkpoint import Checkpoint
-from hearthkms.audit.findings import Report
+from hearthkms.audit.findings import Note, Report
+from hearthkms.audit.stream import stream_path
 from hearthkms.audit.tail import Entry, Follower, last_entries, merged, record_entry
 from hearthkms.audit.verify import Progress, verify_folder, verify_ledger
 from hearthkms.storage.ledger import STREAM, LedgerRow
@@ -54,7 +58,11 @@ def follow(deployment: Deployment) -> TrailFollower:
 
 
 def verify_all(deployment: Deployment, progress: Progress | None = None) -> Iterator[Report]:
-    """Verify the ledger and every stream against what vouches for them."""
+    """Verify the ledger, and every stream of this machine, against what vouches for them.
+
+    Machines that share a database have each the files of their own workers; the ledger's report says how many
+    streams are to be verified on which other machine.
+    """
     keys = deployment.database.write_now(
         lambda transaction: audit_keys(transaction, deployment.keyring)
     ).verifying()
@@ -64,8 +72,30 @@ def verify_all(deployment: Deployment, progress: Progress | None = None) -> Iter
     witness = ledger_witness(deployment.settings)
     if witness is not None:
         ledger = sorted([*ledger, witness], key=lambda checkpoint: checkpoint.seq)
-    yield verify_ledger(STREAM, _rows(deployment, 0), ledger, keys, progress)
+    notes = [
+        Note(STREAM, f"{count} streams are with the machine {machine}: verify them there")
+        for machine, count in sorted(_drop_elsewhere(deployment, registry).items())
+    ]
+    report = verify_ledger(STREAM, _rows(deployment, 0), ledger, keys, progress)
+    yield replace(report, notes=(*report.notes, *notes))
     yield from verify_folder(audit_folder(deployment.settings), registry, keys, progress)
+
+
+def _drop_elsewhere(deployment: Deployment, registry: dict[str, list[Checkpoint]]) -> Counter[str]:
+    """Take the streams of other machines out of `registry`; how many there are, by machine.
+
+    A stream's name begins with that of its machine, and is part of what its checkpoints sign.
+    """
+    elsewhere: Counter[str] = Counter()
+    if deployment.database.several_machines:
+        own = machine_name(deployment.settings.data)
+        folder = audit_folder(deployment.settings)
+        for stream in list(registry):
+            machine = stream.partition("-")[0]
+            if machine != own and not stream_path(folder, stream).exists():
+                elsewhere[machine] += 1
+                del registry[stream]
+    return elsewhere
 
 
 def _rows(deployment: Deployment, after: int) -> Iterator[LedgerRow]:
