@@ -10,7 +10,6 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from hearthkms.app.control import ControlSocket
@@ -65,8 +64,6 @@ class Supervisor:
         """Serve until SIGTERM, SIGINT or SIGHUP. The process's exit code. Raises SettingsError at start."""
         settings = self._settings
         allow_connections(settings)
-        # Nobody may take a service that was killed for this one.
-        self._remove_ready_file()
         with (
             self._signals() as wakeup,
             reserved_port(settings.host, settings.port) as reserved,
@@ -81,11 +78,11 @@ class Supervisor:
                 while not self._stopping:
                     self._turn(wakeup, control)
             finally:
-                try:
-                    self._remove_ready_file()
-                finally:
-                    # The jobs process signs where the ledger ends.
-                    self._children.stop(settings.stop_grace_seconds + SETTLE_SECONDS, last=["jobs"])
+                if settings.ready_file is not None:
+                    with contextlib.suppress(OSError):
+                        settings.ready_file.unlink(missing_ok=True)
+                # The jobs process signs where the ledger ends.
+                self._children.stop(settings.stop_grace_seconds + SETTLE_SECONDS, last=["jobs"])
         return 0
 
     # -- set-up
@@ -122,14 +119,6 @@ class Supervisor:
     def _shed(self) -> None:
         """In a forked child: let go of what is the supervisor's. The data folder's lock is everyone's."""
         self._inherited.close()
-
-    def _remove_ready_file(self) -> None:
-        path = self._settings.ready_file
-        if path is not None:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise SettingsError(f"The ready file {path} cannot be removed: {error.strerror}.") from error
 
     # -- the loop
 
@@ -210,7 +199,7 @@ class Supervisor:
                 self._announce_sealed()
                 return
             if self._settings.ready_file is not None:
-                _write_ready_file(self._settings.ready_file, access)
+                write_ready_file(self._settings.ready_file, access)
             self._announce(access)
 
     # -- commands
@@ -230,13 +219,6 @@ class Supervisor:
             self._unsealed = True
             return {"unsealed": True}
         return {"error": f"There is no command {json.dumps(command.get('command'))}."}
-
-
-def _write_ready_file(path: Path, access: Access) -> None:
-    try:
-        write_ready_file(path, access)
-    except OSError as error:
-        raise SettingsError(f"The ready file {path} cannot be written: {error.strerror}.") from error
 
 
 def _outcome(status: int) -> str:
