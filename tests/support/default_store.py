@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from tests.support.memory import MemoryRepository
-
 from hearthkms.core.eager import finish
 from hearthkms.core.secret import Secret
 from hearthkms.keystores.default import DefaultKeyStore, Keyring, RootOfTrust
 from hearthkms.keystores.default.root import SymmetricRoot
 from hearthkms.kms.model.key import Key, KeyState, Material
+from tests.support.memory import MemoryRepository
 
 FRANKFURT = "eu-central-1"
 DUBLIN = "eu-west-1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hearthkms.kms.model.alias import Alias
 from hearthkms.kms.model.key import Key, KeyState, LastUsage, Material
@@ -32,6 +32,10 @@ class MemoryRepository:
     def commit(self, transaction: MemoryRepository) -> None:
         """Make what `transaction` holds the truth."""
         self.__dict__.update(transaction.__dict__)
+
+    @property
+    def memo(self) -> dict[Any, Any]:
+        return {}
 
     # keys
 

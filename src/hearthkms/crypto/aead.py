@@ -50,19 +50,19 @@ class DerivedAead:
     only if all 224 random bits meet. See docs/decisions/0001-one-key-per-message.md.
     """
 
-    __slots__ = ("_kdf",)
+    __slots__ = ("_derive",)
 
     def __init__(self, key: Secret, label: bytes) -> None:
-        self._kdf = CounterKdf(key, label)
+        self._derive = CounterKdf(key, label).derive
 
     def seal(self, nonce: bytes, iv: bytes, plaintext: bytes, aad: bytes) -> bytes:
         """The ciphertext and its 16-byte tag. `nonce` (16 bytes) and `iv` (12) are fresh random bytes."""
-        if len(nonce) != NONCE_BYTES:
-            raise ValueError("the nonce has 16 bytes")
-        return seal(self._kdf.derive(nonce), iv, plaintext, aad)
+        if len(nonce) != NONCE_BYTES or len(iv) != IV_BYTES:
+            raise ValueError("a message takes a nonce of 16 bytes and an IV of 12")
+        return AESGCM(self._derive(nonce)).encrypt(iv, plaintext, aad)
 
     def open(self, nonce: bytes, iv: bytes, sealed: bytes, aad: bytes) -> bytes:
         """The plaintext; raises AuthenticityError where anything differs."""
         if len(nonce) != NONCE_BYTES:
             raise ValueError("the nonce has 16 bytes")
-        return unseal(self._kdf.derive(nonce), iv, sealed, aad)
+        return unseal(self._derive(nonce), iv, sealed, aad)

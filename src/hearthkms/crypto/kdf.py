@@ -44,15 +44,15 @@ class CounterKdf:
     Different labels give unrelated keys. Source: NIST SP 800-108r1, section 4.1, with r = 32 and L = 256.
     """
 
-    __slots__ = ("_prf",)
+    __slots__ = ("_digest",)
 
     def __init__(self, key: Secret, label: bytes) -> None:
         if len(key) < KEY_BYTES:
             raise ValueError("a derivation key has at least 32 bytes")
         if not label or b"\0" in label:
             raise ValueError("a label has at least one byte, and no zero byte")
-        self._prf = Prf(key, _COUNTER + label + b"\0")
+        self._digest = Prf(key, _COUNTER + label + b"\0").digest
 
     def derive(self, context: bytes) -> bytes:
         """The 32-byte key for `context`."""
-        return self._prf.digest(context + _LENGTH)
+        return self._digest(context + _LENGTH)

@@ -18,6 +18,8 @@ from hearthkms.kms.model.managed import PREDEFINED_ALIASES
 from hearthkms.service.call import Call
 from hearthkms.service.operation import Demand, Needs, Request, Resolve
 
+_REMEMBERED = 100_000
+
 
 async def find_key(env: Environment[Any], call: Call, given: str, *, aliases: bool = False) -> Key:
     """The key that `given` names: an id, a key ARN and, with `aliases`, an alias name or alias ARN.
@@ -91,6 +93,18 @@ def denied_elsewhere(call: Call, arn: str) -> ServiceError:
 def needs_of(call: Call, key: Key) -> Needs:
     """The need to do this call's operation on one key."""
     return Needs((Demand(f"kms:{call.operation}", key, key.arn),), (key,))
+
+
+async def use_of(env: Environment[Any], call: Call, given: str) -> Needs:
+    """The need to use the key that `given` names, in any of its forms; remembered while nothing changes."""
+    memo = env.view.memo
+    place = (call.operation, call.region, call.caller.account_id, given)
+    needs: Needs | None = memo.get(place)
+    if needs is None:
+        needs = needs_of(call, await find_key(env, call, given, aliases=True))
+        if len(memo) < _REMEMBERED:
+            memo[place] = needs
+    return needs
 
 
 def on_key(*, aliases: bool = False, check: Callable[[Request], None] | None = None) -> Resolve:

@@ -8,7 +8,7 @@ storage's thread).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hearthkms.core.secret import Secret
 from hearthkms.kms.model.alias import Alias
@@ -17,6 +17,14 @@ from hearthkms.kms.model.key import Key, LastUsage, Material
 
 class KeyView(Protocol):
     """Reading keys by name: all that the hot path needs."""
+
+    @property
+    def memo(self) -> dict[Any, Any]:
+        """For what was worked out from this view: a dictionary that is replaced as soon as anything changes.
+
+        Take it before reading what an entry depends on, and put the entry into the one that was taken.
+        """
+        ...
 
     async def key(self, region: str, key_id: str) -> Key | None:
         """The key with this id in this Region, of any account; None where there is none."""

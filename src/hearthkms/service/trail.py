@@ -10,12 +10,14 @@ import msgspec
 
 from hearthkms.audit.record import (
     INTERNAL,
+    KEY_RESOURCE,
     Event,
     EventEncoder,
     TlsDetails,
     UserIdentity,
     service_identity,
 )
+from hearthkms.audit.template import EventTemplate
 from hearthkms.core.errors import ServiceError
 from hearthkms.core.ids import root_arn
 from hearthkms.service.call import Call, Caller
@@ -38,6 +40,8 @@ class CallTrail:
         # What repeats from call to call, encoded once: callers, and how their connections are protected.
         self._identities: dict[Caller, msgspec.Raw] = {}
         self._protections: dict[tuple[str | None, str | None, str], msgspec.Raw] = {}
+        self._templates: dict[tuple[Any, ...], EventTemplate] = {}
+        self._encode = msgspec.json.Encoder().encode
 
     def event(
         self,
@@ -50,12 +54,64 @@ class CallTrail:
         error: ServiceError | None,
     ) -> bytes:
         """The record of one call: its outcome, or the error it ended with."""
+        if outcome is not None and operation.cryptographic and outcome.additional is not None:
+            return self._use(event_id, call, operation, request, resources, outcome.additional)
         in_storage = operation.mode is Mode.WRITE and outcome is not None
         encoder = self._storage_encoder if in_storage else self._loop_encoder
+        event = self._event(event_id, call, operation, request)
+        event.eventTime = encoder.time(call.time)
+        if resources or outcome is not None:
+            # A call that ended before it had found anything has no such member at all.
+            event.resources = encoder.resources(*[resource.arn for resource in resources])
+        if error is not None:
+            event.errorCode = _ERROR_CODES.get(error.name, error.name)
+            event.errorMessage = error.message if error.message is not None else _UNSET
+        elif outcome is not None:
+            event.responseElements = outcome.elements
+            if outcome.additional is not None:
+                event.additionalEventData = outcome.additional
+        return encoder.encode(event)
+
+    def _use(
+        self,
+        event_id: str,
+        call: Call,
+        operation: Operation,
+        request: Request,
+        resources: tuple[Any, ...],
+        additional: Mapping[str, Any],
+    ) -> bytes:
+        """The record of a successful use of keys: the hot path's, and nearly the same each time."""
+        same = (
+            call.caller, call.operation, call.region, call.source_ip, call.user_agent,
+            call.tls_version, call.cipher_suite, call.host if call.tls_version else "",
+        )  # fmt: skip
+        template = self._templates.get(same)
+        if template is None:
+            template = self._template(same, call, operation)
+        encode = self._encode
+        return template.fill(
+            self._loop_encoder.time(call.time),
+            encode(operation.trail(request)),
+            encode(additional),
+            call.request_id,
+            event_id,
+            ("[" + ",".join([_resource(key) for key in resources]) + "]").encode(),
+        )
+
+    def _template(self, same: tuple[Any, ...], call: Call, operation: Operation) -> EventTemplate:
+        if len(self._templates) >= _REMEMBERED:
+            self._templates.clear()
+        event = self._event("", call, operation, {})
+        template = self._templates[same] = EventTemplate(event)
+        return template
+
+    def _event(self, event_id: str, call: Call, operation: Operation, request: Request) -> Event:
+        """The members of an event that do not depend on how the call ended."""
         caller = call.caller
         event = Event(
             userIdentity=self._identities.get(caller) or self._identity(caller),
-            eventTime=encoder.time(call.time),
+            eventTime="",
             eventName=call.operation,
             awsRegion=call.region,
             sourceIPAddress=call.source_ip,
@@ -68,17 +124,7 @@ class CallTrail:
         )
         if call.tls_version is not None:
             event.tlsDetails = self._tls(call)
-        if resources or outcome is not None:
-            # A call that ended before it had found anything has no such member at all.
-            event.resources = encoder.resources(*[resource.arn for resource in resources])
-        if error is not None:
-            event.errorCode = _ERROR_CODES.get(error.name, error.name)
-            event.errorMessage = error.message if error.message is not None else _UNSET
-        elif outcome is not None:
-            event.responseElements = outcome.elements
-            if outcome.additional is not None:
-                event.additionalEventData = outcome.additional
-        return encoder.encode(event)
+        return event
 
     def _identity(self, caller: Caller) -> msgspec.Raw:
         if len(self._identities) >= _REMEMBERED:
@@ -94,6 +140,11 @@ class CallTrail:
                 self._protections.clear()
             encoded = self._protections[protection] = msgspec.Raw(msgspec.json.encode(_tls(call)))
         return encoded
+
+
+def _resource(key: Any) -> str:
+    """An entry of `resources`. Nothing in an ARN or an account id needs escaping."""
+    return f'{{"accountId":"{key.account_id}","type":"{KEY_RESOURCE}","ARN":"{key.arn}"}}'
 
 
 def service_event(

@@ -59,6 +59,11 @@ class Part:
         self._noted: dict[tuple[str, str], None] = {}
         self.fault: Fault | None = None
 
+    @property
+    def memo(self) -> dict[Any, Any]:
+        """Nothing is kept within a transaction, which may change what it has read."""
+        return {}
+
     def _rows(self, statement: sa.Executable, parameters: Parameters | None = None) -> Sequence[Row]:
         try:
             return self._connection.execute(statement, parameters).all()

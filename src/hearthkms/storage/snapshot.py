@@ -74,6 +74,7 @@ class Snapshot:
         self._aliases: Cache[Name, Alias] = Cache(limit)
         self._access_keys: Cache[str, Held[AccessKey]] = Cache(limit)
         self._domain_keys: Cache[Name, DomainKey] = Cache(limit)
+        self.memo: dict[Any, Any] = {}
         self._flights: dict[Name, _Flight] = {}
         # The revision up to which changes were dropped; how often any were; the last announcement looked at.
         self._seen = -1
@@ -122,6 +123,7 @@ class Snapshot:
         if changes.revision != self._seen:
             self._generation += 1
             self._seen = changes.revision
+            self.memo = {}
             self._drop(changes)
         self._announced = announced
         if self._told in (told, self._seen):

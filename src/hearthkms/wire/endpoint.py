@@ -10,7 +10,7 @@ from hearthkms.core.eager import step
 from hearthkms.core.errors import HearthError, ServiceError
 from hearthkms.core.secret import Secret
 from hearthkms.service.call import Call, Caller
-from hearthkms.service.execute import Door, refusal, refusal
+from hearthkms.service.execute import Door, refusal
 from hearthkms.sigv4.errors import unrecognized_client
 from hearthkms.sigv4.verify import Verifier
 from hearthkms.wire.decode import Decoder

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hearthkms.core.errors import ServiceError
 from hearthkms.kms import errors
-from hearthkms.kms.access import find_key, needs_of, on_account, refuse_grant_tokens
+from hearthkms.kms.access import on_account, refuse_grant_tokens, use_of
 from hearthkms.kms.environment import Environment
 from hearthkms.kms.model.key import Key
 from hearthkms.kms.ports import KeyView, Sealed
@@ -31,7 +31,7 @@ def _size(request: Request) -> int:
 async def _needs(env: Env, call: Call, request: Request) -> Needs:
     size = _size(request)
     refuse_grant_tokens(request)
-    needs = needs_of(call, await find_key(env, call, request["KeyId"], aliases=True))
+    needs = await use_of(env, call, request["KeyId"])
     return Needs(needs.demands, needs.resources, size)
 
 

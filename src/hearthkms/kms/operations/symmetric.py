@@ -10,7 +10,7 @@ from typing import Any
 
 from hearthkms.core.errors import ServiceError
 from hearthkms.kms import blob, errors
-from hearthkms.kms.access import find_key, needs_of, refuse_grant_tokens
+from hearthkms.kms.access import find_key, refuse_grant_tokens, use_of
 from hearthkms.kms.environment import Environment
 from hearthkms.kms.model.key import Key
 from hearthkms.kms.ports import KeyView
@@ -23,7 +23,7 @@ Env = Environment[KeyView]
 
 async def _encrypt_needs(env: Env, call: Call, request: Request) -> Needs:
     refuse_grant_tokens(request)
-    return needs_of(call, await find_key(env, call, request["KeyId"], aliases=True))
+    return await use_of(env, call, request["KeyId"])
 
 
 async def _encrypt(env: Env, _call: Call, request: Request, needs: Needs) -> Outcome:
@@ -171,12 +171,15 @@ async def _re_encrypt(env: Env, call: Call, request: Request, needs: Needs) -> O
 
 def _algorithm_shown(*members: str) -> Any:
     """A trail that shows the algorithm even where the request left it to the default."""
-    shown = logged_flat(*members)
-    algorithms = [name[0].lower() + name[1:] for name in members if name.endswith("EncryptionAlgorithm")]
+    shown = logged_flat(*(name for name in members if not name.endswith("EncryptionAlgorithm")))
+    algorithms = [
+        (name, name[0].lower() + name[1:]) for name in members if name.endswith("EncryptionAlgorithm")
+    ]
 
     def trail(request: Request) -> Mapping[str, Any]:
-        parameters = dict.fromkeys(algorithms, SYMMETRIC_DEFAULT)
-        parameters.update(shown(request) or {})
+        parameters = shown(request) or {}
+        for name, shown_as in algorithms:
+            parameters[shown_as] = request.get(name, SYMMETRIC_DEFAULT)
         return parameters
 
     return trail
