@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -91,7 +92,7 @@ def script(path: Path, peer: Peer, operation: str, payloads: list[bytes]) -> Pat
             headers={
                 "Content-Type": "application/x-amz-json-1.1",
                 "X-Amz-Target": f"TrentService.{operation}",
-                "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11 cfg/retry-mode#legacy",
+                "User-Agent": "Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux lang/python#3.11",
                 "Accept-Encoding": "identity",
             },
             data=payload,
@@ -124,6 +125,4 @@ def burst(peer: Peer, path: Path, connections: int, seconds: float, cores: str =
 
 
 def _b64(data: bytes) -> str:
-    import base64
-
     return base64.b64encode(data).decode()

@@ -84,7 +84,17 @@ def pinned(cores: str, command: Sequence[str | Path]) -> list[str]:
 def hearthkms(folder: Path, name: str, *arguments: str, cores: str = SERVER_CORE) -> Peer:
     """A HearthKMS service with these options."""
     ready = folder / f"{name}.json"
-    command = [BIN / "hearthkms", "serve", "--dev", "--data", folder / name, "--port", "0", "--ready-file", ready]
+    command = [
+        BIN / "hearthkms",
+        "serve",
+        "--dev",
+        "--data",
+        folder / name,
+        "--port",
+        "0",
+        "--ready-file",
+        ready,
+    ]
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(pinned(cores, [*command, *arguments]), stdout=log, stderr=log)
     _wait(ready.exists, process, name)

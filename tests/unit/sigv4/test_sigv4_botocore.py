@@ -161,7 +161,12 @@ def test_whatever_botocore_signs_verifies(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    params=st.dictionaries(unicode_text.filter(bool), unicode_text, max_size=4),
+    # A parameter of the caller's own cannot have the name of one of the proof's.
+    params=st.dictionaries(
+        unicode_text.filter(lambda name: bool(name) and not name.startswith("X-Amz-")),
+        unicode_text,
+        max_size=4,
+    ),
     token=st.one_of(st.none(), unicode_text.filter(bool)),
     expires=st.integers(0, 604_800),
 )
