@@ -87,7 +87,12 @@ def _prepare_sqlite(engine: sa.Engine, path: str, writes: bool) -> None:
     def make_private(*_: Any) -> None:
         # SQLite gives its other files the mode of this one.
         try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            # Never open it beside SQLite: closing it would drop the locks of all our connections, the last
+            # process to disconnect would remove a log that we still write to, and our commits would be lost.
+            # Source: https://sqlite.org/howtocorrupt.html, section 2.2.
+            pass
         except OSError as error:
             raise StorageUnavailableError(
                 f"The database {path} cannot be opened: {error.strerror}."
