@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +30,30 @@ def empty_url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> st
     return server.create_database()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    folder = tmp_path_factory.mktemp("template")
+    migrate(f"sqlite:///{folder}/template.db", folder)
+    return folder / "template.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:  # noqa: F811
+    """The name of a migrated PostgreSQL database to copy."""
+    postgres_server.execute("CREATE DATABASE migrated TEMPLATE template0")
+    migrate(postgres_server.url("migrated"), tmp_path_factory.mktemp("template"))
+    return "migrated"
+
+
 @pytest.fixture
-def url(empty_url: str, revision_path: Path) -> str:
+def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a migrated database."""
-    with_tables = open_database(empty_url, revision_path)
-    with_tables.migrate()
-    with_tables.close_now()
-    return empty_url
+    if engine == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        return f"sqlite:///{tmp_path}/test.db"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.create_database(request.getfixturevalue("postgres_template"))
 
 
 @pytest.fixture
@@ -58,6 +76,13 @@ def database(url: str, revision: SharedRevision) -> Iterator[Database]:
     opened = Database(url, revision, time.time)
     yield opened
     opened.close_now()
+
+
+def migrate(url: str, folder: Path) -> None:
+    """Make the tables."""
+    database = open_database(url, folder / "revision")
+    database.migrate()
+    database.close_now()
 
 
 def open_database(url: str, revision_path: Path) -> Database:

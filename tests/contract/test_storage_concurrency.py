@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+from tests.contract.conftest import open_database
 from tests.contract.storage_processes import start, together
 from tests.contract.storage_values import ACCOUNT, REGION, a_key
+from tests.support.postgres import PostgresServer
 
 from hearthkms.audit.chain import genesis, link
+from hearthkms.kms.model.key import Key
 from hearthkms.storage.database import Database
 from hearthkms.storage.transaction import Transaction
 
@@ -74,6 +81,44 @@ def test_transactions_that_lock_each_other_out_are_run_again(
 
     for key in (first, second):
         assert description_of(database, key.key_id) == str(2 * TIMES)
+
+
+def test_the_victim_of_a_deadlock_is_run_again(
+    postgres_server: PostgresServer, postgres_template: str, revision_path: Path
+) -> None:
+    url = postgres_server.create_database(postgres_template)
+    one, other = open_database(url, revision_path), open_database(url, revision_path)
+    first, second = a_key(description="0"), a_key(description="0")
+    for key in (first, second):
+        one.write_now(lambda t, k=key: t.insert_key(k))
+    both_hold_one = threading.Barrier(2)
+    runs: list[str] = []
+
+    def count_up(name: str, database: Database, keys: Sequence[Key]) -> None:
+        async def work(transaction: Transaction) -> None:
+            runs.append(name)
+            for key in keys:
+                locked = await transaction.lock_key(REGION, key.key_id)
+                assert locked is not None
+                description = str(int(locked.description) + 1)
+                await transaction.update_key(replace(locked, description=description))
+                if runs.count(name) == 1 and key is keys[0]:
+                    both_hold_one.wait(30)
+
+        database.write_now(work)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(
+            threads.map(
+                count_up, ("one", "other"), (one, other), ((first, second), (second, first)), timeout=60
+            )
+        )
+
+    assert len(runs) == 3
+    for key in (first, second):
+        assert description_of(one, key.key_id) == "2"
+    one.close_now()
+    other.close_now()
 
 
 def test_the_ledger_never_forks_and_keeps_the_order_of_the_commits(

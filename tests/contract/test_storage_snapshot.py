@@ -375,6 +375,49 @@ def test_a_refresh_that_began_earlier_does_not_do_for_a_later_request(
     asyncio.run(main())
 
 
+def test_what_changes_during_a_look_is_not_taken_as_seen(
+    database: Database, reader: Reader, snapshot: Snapshot
+) -> None:
+    key = insert(database, a_key(description="old"))
+
+    async def change_meanwhile() -> None:
+        """The changes have been read, and this is not among them."""
+        await database.write(lambda t: t.update_key(replace(key, description="new")))
+
+    async def main() -> None:
+        await snapshot.refresh()
+        await snapshot.key(REGION, key.key_id)
+        await database.write(lambda t: t.put_meta("fact", ""))
+        reader.pause = change_meanwhile
+        await snapshot.refresh()
+        assert not snapshot.fresh()
+        await snapshot.refresh()
+        found = await snapshot.key(REGION, key.key_id)
+        assert found is not None
+        assert found.description == "new"
+
+    asyncio.run(main())
+
+
+def test_what_the_feed_tells_during_a_look_is_looked_for(
+    database: Database, revision: SharedRevision
+) -> None:
+    reader = Reader(database, several_machines=True)
+    snapshot = Snapshot(reader, revision, now=lambda: 100.0)
+
+    async def hear_of_a_change() -> None:
+        snapshot.heard(1, 0.0)
+
+    async def main() -> None:
+        reader.pause = hear_of_a_change
+        await snapshot.refresh()
+        assert not snapshot.fresh()
+        await snapshot.refresh()
+        assert snapshot.fresh()
+
+    asyncio.run(main())
+
+
 def test_announcements_out_of_order_cost_a_look_and_hide_nothing(
     database: Database, reader: Reader, snapshot: Snapshot, revision: SharedRevision
 ) -> None:

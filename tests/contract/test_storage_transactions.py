@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -249,6 +250,8 @@ def in_a_fork(body: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         code = 1
+        # Whoever waits for what only the parent has must not be waited for.
+        signal.alarm(60)
         try:
             body()
             code = 0
