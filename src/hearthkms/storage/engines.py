@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,6 +44,11 @@ _SQLITE_SESSION = (
     # What is deleted is overwritten: the sealed material of a deleted key must not linger in the file.
     "PRAGMA secure_delete = ON",
 )
+
+
+# SQLite waits for a writer in steps that grow to 100 ms, and whoever waits longest sleeps longest. Asking
+# again after each short wait lets writers of several processes take turns.
+_SQLITE_PATIENCE = "PRAGMA busy_timeout = 4"
 
 
 def parse_url(text: str) -> URL:
@@ -104,14 +111,30 @@ def _prepare_sqlite(engine: sa.Engine, path: str, writes: bool) -> None:
         connection.isolation_level = None
         for pragma in _SQLITE_SESSION:
             connection.execute(pragma).fetchall()
-        if not writes:
-            connection.execute("PRAGMA query_only = ON")
+        connection.execute(_SQLITE_PATIENCE if writes else "PRAGMA query_only = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # A transaction that writes takes its place among the writers at once: one that upgrades later fails
-        # where it finds that another wrote in between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not writes or not _begin_writing(connection.connection.driver_connection):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_writing(connection: Any) -> bool:
+    """Begin as the only writer; False where others have written for as long as a lock may take.
+
+    It excludes other writers from its beginning, because a transaction that upgrades later fails where it
+    finds that another wrote in between.
+    """
+    deadline = time.monotonic() + LOCK_WAIT
+    while time.monotonic() < deadline:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                break
+        else:
+            return True
+    return False
 
 
 def _prepare_postgres(engine: sa.Engine, writes: bool) -> None:
