@@ -56,7 +56,7 @@ class _Place:
         setup.add_key(OTHER_ID)
         finish(self.repository.insert_alias(Alias(FRANKFURT, ACCOUNT, ALIAS, KEY_ID, 0.0, 0.0)))
         self.blob = setup.encrypt(key)
-        self.services = Services({"AWS_KMS": setup.store}, setup.time, _nothing, _nothing)
+        self.services = Services({"AWS_KMS": setup.store}, setup.time, _nothing)
 
     def environment(self, view: KeyView) -> Environment[Any]:
         return Environment(view, self.services)

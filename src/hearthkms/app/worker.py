@@ -139,7 +139,7 @@ def _endpoint(
     store = DefaultKeyStore(keyring, snapshot.domain_key, opened=snapshot.derived)
     stores = {"AWS_KMS": store}
     managed = ManagedKeys(database, store, clock, ids)
-    services = Services(stores, clock, managed.make, usage.flush)
+    services = Services(stores, clock, managed.make)
 
     def bind(view: Any) -> Environment[Any]:
         return Environment(view, services)

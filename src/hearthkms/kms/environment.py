@@ -22,7 +22,6 @@ class Services(NamedTuple):
     stores: Mapping[str, KeyStore]
     clock: Clock
     make_managed: MakeManaged
-    flush_usage: Callable[[], Awaitable[None]]
 
 
 class Environment(NamedTuple, Generic[V]):
