@@ -15,7 +15,7 @@ from tests.contract.conftest import open_database
 from tests.contract.storage_values import ACCOUNT, REGION, a_key
 from tests.support.postgres import PostgresServer, postgres_programs
 
-from hearthkms.core.errors import StorageUnavailableError
+from hearthkms.core.errors import StorageUnavailableError, UnconfirmedError
 from hearthkms.storage.database import Database
 from hearthkms.storage.revision import SharedRevision
 from hearthkms.storage.transaction import Transaction
@@ -23,7 +23,7 @@ from hearthkms.storage.transaction import Transaction
 # Fills the disk, as far as this process can see: files may grow no further.
 _FULL_DISK = """
 import resource, sys, time
-from hearthkms.core.errors import StorageUnavailableError
+from hearthkms.core.errors import StorageUnavailableError, UnconfirmedError
 from hearthkms.storage.database import Database
 from hearthkms.storage.revision import SharedRevision
 from tests.contract.storage_values import a_key, an_alias
@@ -180,7 +180,7 @@ def test_a_commit_whose_outcome_is_not_known_is_said_to_be_so(
 
             transaction.conclude = conclude_and_crash  # type: ignore[method-assign]
 
-        with pytest.raises(StorageUnavailableError, match="not known whether the change was kept"):
+        with pytest.raises(UnconfirmedError, match="not known whether the change was kept"):
             database.write_now(work)
 
         assert runs == [1], "what may have been committed is not run again"
