@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, cast
 
 from hearthkms.wire.http.faults import INCOMPLETE, INTERNAL, NOT_IN_TIME, OVERLOADED, TIMEOUT, Fault
@@ -38,7 +39,7 @@ class Connection(asyncio.Protocol):
         self._expects = False
         self._held: list[bytes | memoryview] = []
         self._waiting: deque[tuple[HttpRequest | Reply, int]] = deque()
-        self._task: asyncio.Task[Reply] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._task_mode = KEEP
         self._mode_at_least = KEEP
         self._most_owed = front.limits.max_pipelined
@@ -175,21 +176,31 @@ class Connection(asyncio.Protocol):
 
     def _start(self, answering: Coroutine[Any, Any, Reply], mode: int) -> None:
         front = self._front
-        self._task = task = front.loop.create_task(answering)
+        self._task = task = front.loop.create_task(self._answer(answering))
         self._task_mode = mode
         front.tasks.add(task)
-        task.add_done_callback(self._answered)
+        task.add_done_callback(partial(self._ended, answering))
         self._stall()
         self.deadline = front.deadline(front.limits.request_timeout)
+
+    async def _answer(self, answering: Coroutine[Any, Any, Reply]) -> None:
+        """Owe the reply in the very step of the loop in which the application gives it.
+
+        What the application left for the barrier in that step then meets it together with the reply. Were the
+        reply a turn later, an earlier batch could be refused with the record, and the reply be let through.
+        """
+        reply = await answering
+        if not isinstance(reply, Reply):
+            self._front.on_error("A request was answered with something that is not a Reply.", None)
+            reply = INTERNAL.reply(self._front.ids.next())
+        self._answered(reply)
 
     async def _answer_later(self, request: HttpRequest) -> Reply:
         reply = self._front.app(request)
         return reply if isinstance(reply, Reply) else await reply
 
-    def _answered(self, task: asyncio.Task[Reply]) -> None:
+    def _answered(self, reply: Reply) -> None:
         self._task = None
-        self._front.tasks.discard(task)
-        reply = self._outcome(task)
         if self._transport is None:
             return
         self._owe(reply, self._task_mode)
@@ -201,20 +212,18 @@ class Connection(asyncio.Protocol):
             else:
                 self._start(self._answer_later(following), mode)
 
-    def _outcome(self, task: asyncio.Task[Reply]) -> Reply:
+    def _ended(self, answering: Coroutine[Any, Any, Reply], task: asyncio.Task[None]) -> None:
+        """The task is over; where it gave no answer, there is one now."""
         front = self._front
+        front.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
         if task.cancelled():
+            answering.close()  # It may not even have begun.
             front.on_error("A request was not finished in time, and was cancelled.", None)
-            return NOT_IN_TIME.reply(front.ids.next())
-        error = task.exception()
-        if error is not None:
+            self._answered(NOT_IN_TIME.reply(front.ids.next()))
+        elif error is not None:
             front.on_error("A request failed.", error)
-            return INTERNAL.reply(front.ids.next())
-        reply = task.result()
-        if not isinstance(reply, Reply):
-            front.on_error("A request was answered with something that is not a Reply.", None)
-            return INTERNAL.reply(front.ids.next())
-        return reply
+            self._answered(INTERNAL.reply(front.ids.next()))
 
     # Flow and end
 
