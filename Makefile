@@ -13,7 +13,7 @@ BENCH_STAMP := .venv-bench/.installed
 NODE_STAMP  := $(JAVASCRIPT)/node_modules/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help install run test test-setup check soak bench lock system-packages clean
+.PHONY: help install run test test-setup check soak bench docs lock system-packages clean
 .PHONY: test-packages bench-packages
 
 help: ## Say what each target does
@@ -78,6 +78,9 @@ soak: test-setup ## The long chaos, fuzz and soak runs
 
 bench: $(DEV_STAMP) $(BENCH_STAMP) bench-packages ## Measure beside moto_server and nginx, and draw the plots
 	@$(BIN)/python -m benchmarks.run
+
+docs: $(DEV_STAMP) ## Write the generated documents anew
+	@$(BIN)/python -m tools.generate
 
 lock: ## Compile the lock files anew from requirements/*.in
 	@scripts/compile-locks "$(PYTHON)"
