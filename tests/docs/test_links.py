@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 from tests.docs.documents import DOCUMENTS, ROOT, anchors, code_names, links, name
+
+from hearthkms.settings import Settings
 
 _CODE_PLACES = (ROOT, ROOT / "src" / "hearthkms")
 _FILE = re.compile(r"([\w./-]+\.py)(?::([A-Za-z_][\w.]*))?")
@@ -51,6 +54,26 @@ def test_files_and_functions_that_are_named_exist(document: Path) -> None:
         assert found, code
         if match[2]:
             assert match[2] in _names(found[0]), code
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        target
+        for document in DOCUMENTS
+        for target in re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(), re.MULTILINE)
+    }
+    assert named - targets == set()
+    assert {"run", "test", "docs"} <= named
+
+
+def test_settings_that_are_named_exist() -> None:
+    """What the operators' page writes in backticks with an underscore is a setting, or PostgreSQL's."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    others = {"synchronous_commit", "pg_dump"}
+    words = re.compile(r"[a-z]+(?:_[a-z]+)+")
+    page = ROOT / "docs" / "operations.md"
+    assert {code for code in code_names(page) if words.fullmatch(code)} - names - others == set()
 
 
 def _names(path: Path) -> set[str]:
