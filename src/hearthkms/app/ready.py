@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -22,6 +23,22 @@ class Access:
     secret_access_key: str | None = field(repr=False)
     ca_bundle: str | None
     pid: int
+
+
+def drop_dead_ready_file(path: Path) -> None:
+    """Remove the file at `path` if the service that wrote it is dead, before anybody believes it.
+
+    One whose service lives is left alone: this start may be about to find that it is one too many.
+    """
+    try:
+        os.kill(int(json.loads(path.read_bytes())["pid"]), 0)
+    except ProcessLookupError:
+        # Where that fails, `claim_ready_file` says why.
+        with contextlib.suppress(OSError):
+            path.unlink()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        # No such file, somebody else's, or a living process of another user.
+        return
 
 
 def claim_ready_file(path: Path) -> None:

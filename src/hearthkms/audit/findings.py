@@ -52,7 +52,7 @@ class Finding:
 
     def describe(self) -> str:
         """One line for people."""
-        words = [f"{self.stream}: {self.kind}:"]
+        words: list[str] = []
         if self.seq is not None:
             last = self.seq + self.count - 1
             words.append(f"record {self.seq}" if self.count == 1 else f"records {self.seq} to {last}")
@@ -60,7 +60,7 @@ class Finding:
             words.append(f"at byte {self.offset}")
         if self.event_id is not None:
             words.append(f"(event {self.event_id} of {self.event_time})")
-        return f"{' '.join(words)}: {self.detail}"
+        return ": ".join(filter(None, (self.stream, self.kind, " ".join(words), self.detail)))
 
 
 @dataclass(frozen=True, slots=True)

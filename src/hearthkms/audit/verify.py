@@ -170,7 +170,9 @@ def verify_ledger(
 ) -> Report:
     """Verify the ledger: its rows (number, record, chain value) by number, its checkpoints by seq."""
     lines = (_ledger_line(stream, number, record, chain) for number, record, chain in rows)
-    return verify_lines(stream, lines, None, checkpoints, keys, progress)
+    report = verify_lines(stream, lines, None, checkpoints, keys, progress)
+    # Rows have numbers, but no places in a file.
+    return replace(report, findings=tuple(replace(finding, offset=None) for finding in report.findings))
 
 
 def _ledger_line(stream: str, number: int, record: bytes, chain: bytes) -> Line:

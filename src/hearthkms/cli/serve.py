@@ -11,7 +11,7 @@ import sys
 import click
 
 from hearthkms.app.instance import Instance
-from hearthkms.app.ready import Access, claim_ready_file
+from hearthkms.app.ready import Access, claim_ready_file, drop_dead_ready_file
 from hearthkms.app.regions import served_regions
 from hearthkms.app.roots import PASSPHRASE_VARIABLE, describe_root
 from hearthkms.app.supervisor import Supervisor
@@ -97,6 +97,8 @@ def serve(settings: Settings) -> None:
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
     served_regions(settings)
+    if settings.ready_file is not None:
+        drop_dead_ready_file(settings.ready_file)
     with Instance.open(settings) as instance:
         # What cannot work is said before anything is started.
         tls_files(settings)
