@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from tests.docs.conftest import reader_environment
 from tests.docs.documents import DOCUMENTS, ROOT, Block, blocks, marked
 from tests.support.server import Server, running
+
+from hearthkms.settings import Settings, load
 
 ALL = [block for path in DOCUMENTS for block in blocks(path)]
 FROM = "from "
@@ -88,6 +91,18 @@ def test_example_of_a_test_suite(block: Block, tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [block for block in ALL if block.mark.startswith(FROM)], ids=str)
 def test_excerpt_is_in_its_file(block: Block) -> None:
     assert block.text in (ROOT / block.mark.removeprefix(FROM)).read_text("utf-8")
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.language == "toml"], ids=str)
+def test_example_of_a_settings_file(block: Block, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(block.text)
+    assert load(path, {}) != Settings()
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.language == "json"], ids=str)
+def test_example_in_json(block: Block) -> None:
+    assert json.loads(block.text)
 
 
 def test_no_mark_is_misspelt() -> None:
