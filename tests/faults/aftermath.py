@@ -126,8 +126,12 @@ def check_trail(data: Path, all_known: Iterable[Known], database: str | None = N
     assert max(events.values()) == 1
     assert max(created.values()) == 1
     answered = [request for known in all_known for request in known.requests]
-    assert {request: count for _, request in answered if (count := requests[request]) != 1} == {}
-    assert {request for operation, request in answered if operations[request] != operation} == set()
+    wrong = [
+        f"{operation} {request}: {requests[request]} records"
+        for operation, request in answered
+        if requests[request] != 1 or operations[request] != operation
+    ]
+    assert not wrong, "\n".join(wrong)
     verify_trail(data, database)
     return sum(events.values())
 

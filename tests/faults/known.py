@@ -68,5 +68,7 @@ class Known:
     unanswered: int = 0
     unavailable: int = 0
     """Calls that the service answered with 5xx: it may or may not have carried them out."""
+    excuses: set[str] = field(default_factory=set)
+    """What those answers said."""
     wrong: list[str] = field(default_factory=list)
     """Answers that contradict what is possible."""

@@ -239,7 +239,8 @@ class Caller(threading.Thread):
                 return Fate.MAYBE
             except Refused as refused:
                 if refused.status >= 500:
-                    self._check(refused.code == _UNAVAILABLE and bool(refused.message), str(refused))
+                    self._check(refused.code == _UNAVAILABLE, str(refused))
+                    known.excuses.add(refused.message)
                     known.unavailable += 1
                     return Fate.MAYBE
                 known.requests.append((operation, refused.request_id))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
@@ -47,6 +48,14 @@ class Client:
         self._url = ""
         self.request_id = ""
         """The id of the last request that was answered with success."""
+        self.sent_at = 0.0
+        """When the last request had been sent in full, by the monotonic clock."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One operation, once. Blobs are base64 text, as on the wire. Raises the errors above."""
@@ -55,6 +64,7 @@ class Client:
         connection = self._connected(access["endpoint_url"])
         try:
             connection.request("POST", "/", body, headers)
+            self.sent_at = time.monotonic()
             response = connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:

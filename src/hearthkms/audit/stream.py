@@ -104,6 +104,10 @@ class StreamFile:
         """A second descriptor of the file, for a thread that syncs it while this one may close it."""
         return os.dup(self._fd)
 
+    def is_removed(self) -> bool:
+        """Whether the file has no name any more, so that nobody would ever read what is appended to it."""
+        return os.fstat(self._fd).st_nlink == 0
+
     def _cut_back(self) -> None:
         if self._torn:
             os.ftruncate(self._fd, self.position.offset)
@@ -123,9 +127,9 @@ class StreamFile:
 class StreamWriter:
     """Appends to the current stream, and starts its successor where that is needed.
 
-    A stream is one file with one chain and one head. A full stream, or one whose disk failed, is ended
-    and a new stream begins; its opening checkpoint names the one that it continues. Names are `<id>`,
-    `<id>.2`, `<id>.3`, ...
+    A stream is one file with one chain and one head. A full stream, or one whose disk failed or whose
+    file was removed, is ended and a new stream begins; its opening checkpoint names the one that it
+    continues. Names are `<id>`, `<id>.2`, `<id>.3`, ...
     """
 
     def __init__(
@@ -151,8 +155,10 @@ class StreamWriter:
     def open(self) -> StreamFile:
         """The stream to write to, made where there is none that can be used. Raises OSError."""
         current = self.current
-        if current is not None and not current.lost and current.position.offset < self._roll_bytes:
-            return current
+        if current is not None and not current.lost:
+            current.lost = current.is_removed()
+            if not current.lost and current.position.offset < self._roll_bytes:
+                return current
         try:
             fresh = self._create()
         except OSError:

@@ -160,11 +160,13 @@ class Database:
         try:
             begun.commit()
         except SQLAlchemyError as error:
-            # Perhaps it took place: it is not run again, and the workers have a look.
             connection.invalidate()
+            fault = fault_of(error)
+            if fault.undone:
+                raise fault.error from error
+            # Perhaps it took place: it is not run again, and the workers have a look.
             self._revision.resync()
-            reason = fault_of(error).error
-            raise UnconfirmedError(f"{reason} It is not known whether the change was kept.") from error
+            raise UnconfirmedError(f"{fault.error} It is not known whether the change was kept.") from error
 
 
 def _run(work: Work[T], transaction: Transaction) -> T:

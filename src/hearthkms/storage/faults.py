@@ -10,6 +10,8 @@ from hearthkms.core.errors import StorageUnavailableError
 
 # SQLite result codes, https://sqlite.org/rescode.html: BUSY and LOCKED.
 _SQLITE_AGAIN = {5, 6}
+# BUSY, LOCKED and FULL: given for a commit, they say that it did not take place. IOERR leaves that open.
+_SQLITE_UNDONE = {5, 6, 13}
 # PostgreSQL SQLSTATEs, its manual's appendix A: serialization_failure and deadlock_detected.
 _POSTGRES_AGAIN = {"40001", "40P01"}
 
@@ -17,11 +19,13 @@ _POSTGRES_AGAIN = {"40001", "40P01"}
 class Fault(NamedTuple):
     """A database error, translated.
 
-    `again` says that the transaction was undone and may well work when it is run once more.
+    `again` says that the transaction was undone and may well work when it is run once more; `undone`, that
+    nothing of it was kept even where this came in answer to its commit.
     """
 
     error: StorageUnavailableError
     again: bool
+    undone: bool = False
 
 
 def fault_of(error: SQLAlchemyError) -> Fault:
@@ -34,7 +38,8 @@ def fault_of(error: SQLAlchemyError) -> Fault:
     code = getattr(origin, "sqlite_errorcode", None)
     state = getattr(origin, "sqlstate", None)
     again = again or (code is not None and code & 0xFF in _SQLITE_AGAIN) or state in _POSTGRES_AGAIN
-    return Fault(StorageUnavailableError(f"The database cannot answer: {_cause(origin)}."), again)
+    undone = code is not None and code & 0xFF in _SQLITE_UNDONE
+    return Fault(StorageUnavailableError(f"The database cannot answer: {_cause(origin)}."), again, undone)
 
 
 def _cause(origin: BaseException | None) -> str:

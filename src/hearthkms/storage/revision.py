@@ -39,7 +39,8 @@ class SharedRevision:
             try:
                 os.fchmod(descriptor, 0o600)
                 if os.fstat(descriptor).st_size < _SIZE:
-                    os.ftruncate(descriptor, _SIZE)
+                    # A mapped hole would have to be filled by a store, and a full disk kills who stores.
+                    os.posix_fallocate(descriptor, 0, _SIZE)
                 self._map = mmap.mmap(descriptor, _SIZE)
             finally:
                 os.close(descriptor)
