@@ -142,6 +142,34 @@ def test_the_barrier_holds_batches_and_refuses() -> None:
     asyncio.run(run())
 
 
+def test_a_reply_does_not_outlive_its_record() -> None:
+    recorded: list[bytes] = []
+
+    async def record(request: HttpRequest) -> Reply:
+        await asyncio.sleep(0)
+        recorded.append(request.body)
+        return Reply(200, b"", request.body)
+
+    def barrier(release: Callable[[bool], None]) -> None:
+        refused = b"refused" in recorded
+        recorded.clear()
+        release(not refused)
+
+    async def run() -> None:
+        driver = Driver(record, barrier)
+        asks = {}
+        for turn in range(20):
+            # A batch leaves in every turn; only the one with the record of "refused" must not.
+            body = b"refused" if turn == 10 else b"%d" % turn
+            asks[body] = asyncio.ensure_future(driver.ask({"type": "http.request", "body": body}))
+            await asyncio.sleep(0)
+        answers = {body: answer(await ask)[0] for body, ask in asks.items()}
+        assert answers[b"refused"] == 500
+        assert list(answers.values()).count(500) == 1
+
+    asyncio.run(run())
+
+
 def test_a_client_that_leaves_is_not_answered() -> None:
     assert asyncio.run(Driver().ask({"type": "http.disconnect"})) == []
 

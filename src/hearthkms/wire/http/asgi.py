@@ -62,11 +62,9 @@ class AsgiApplication:
         except Disconnected:
             return
         except faults.Refusal as refusal:
-            reply = refusal.fault.reply(self._ids.next())
+            reply = await self._past_barrier(refusal.fault.reply(self._ids.next()))
         else:
             reply = await self._answer(_request(scope, body))
-        if not await self._allowed(reply):
-            reply = self._refused._replace(headers=reply.headers or self._refused.headers)
         headers = [
             (b"content-type", reply.content_type),
             (b"content-length", b"%d" % len(reply.body)),
@@ -83,20 +81,27 @@ class AsgiApplication:
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
             self._on_error("A request failed.", error)
-            return faults.INTERNAL.reply(self._ids.next())
+            return await self._past_barrier(faults.INTERNAL.reply(self._ids.next()))
         return task.result()
 
     async def _run(self, request: HttpRequest) -> Reply:
-        reply = self._app(request)
-        return reply if isinstance(reply, Reply) else await reply
+        """The reply, owed in the very step of the loop in which the application gives it.
 
-    async def _allowed(self, reply: Reply) -> bool:
+        What the application left for the barrier in that step meets it together with the reply.
+        """
+        reply = self._app(request)
+        return await self._past_barrier(reply if isinstance(reply, Reply) else await reply)
+
+    async def _past_barrier(self, reply: Reply) -> Reply:
+        """`reply` once the barrier allows it, or else what stands in for it."""
         loop = asyncio.get_running_loop()
         if self._batch is None:
             self._batch = Batch(loop, self._barrier, _decide)
         allowed: asyncio.Future[bool] = loop.create_future()
         self._batch.add((allowed, reply))
-        return await allowed
+        if await allowed:
+            return reply
+        return self._refused._replace(headers=reply.headers or self._refused.headers)
 
 
 def _decide(entries: list[tuple[asyncio.Future[bool], Reply]], allowed: bool) -> None:
