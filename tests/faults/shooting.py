@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.server import Server, start
+from tests.support.signed import NotSentError
 
 _PAUSE = (0.02, 0.25)
 """Seconds between two kills, at least and at most."""
@@ -30,8 +31,9 @@ class Target:
         self._up.set()
 
     def access(self) -> dict[str, Any]:
-        """The content of the ready file, once the service runs."""
-        self._up.wait()
+        """The content of the ready file. Raises NotSentError while the service is not there."""
+        if not self._up.is_set():
+            raise NotSentError("the service is down")
         return self.server.access
 
     def start(self) -> None:

@@ -29,6 +29,16 @@ def survive(data: Path, *arguments: str, seconds: float, postgres: PostgresServe
     if database is not None:
         arguments = (*arguments, "--database", database)
     target = Target(data, "--workers", "2", *arguments)
+    try:
+        _survive(target, database, seconds=seconds, postgres=postgres)
+    finally:
+        if target.server.process.poll() is None:
+            target.kill_everything()
+
+
+def _survive(
+    target: Target, database: str | None, *, seconds: float, postgres: PostgresServer | None
+) -> None:
     done = threading.Event()
     callers = [Caller(number, target.access, done, SEED) for number in range(CALLERS)]
     for caller in callers:
@@ -44,11 +54,10 @@ def survive(data: Path, *arguments: str, seconds: float, postgres: PostgresServe
     # The last shot is at the whole service, so that nothing is found that only a process remembers.
     target.kill_everything()
     target.start()
-    client = Client(target.access)
-    check_service(client, all_known)
-    client.close()
+    with Client(target.access) as client:
+        check_service(client, all_known)
     assert target.stop() == 0
-    records = check_trail(data, all_known, database)
+    records = check_trail(target.data, all_known, database)
     answered = sum(len(known.requests) for known in all_known)
     print(
         f"\nseed {SEED}: {kills.total() + 1} kills {dict(kills)}; {answered} requests answered, "
