@@ -43,7 +43,9 @@ def test_the_example_of_a_marker() -> None:
 
 def test_markers_have_the_scopes_of_the_page(kms: Any, server: Server) -> None:
     key = kms.create_key(Tags=[{"TagKey": f"k{n}", "TagValue": "v"} for n in range(2)])["KeyMetadata"]
-    for _ in range(2):
+    kms.create_key()
+    for number in range(2):
+        kms.create_alias(AliasName=f"alias/marker-{key['KeyId']}-{number}", TargetKeyId=key["KeyId"])
         kms.rotate_key_on_demand(KeyId=key["KeyId"])
     region, account = server.access["region"], server.account_id
     pages = {
