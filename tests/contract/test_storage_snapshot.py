@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.contract.storage_processes import start
+from tests.contract.storage_steps import had_at_once
 from tests.contract.storage_values import (
     ACCOUNT,
     REGION,
@@ -177,18 +178,7 @@ def test_a_change_drops_what_it_names_and_nothing_else(database: Database, snaps
             "access key": snapshot.access_key(access_key.access_key_id),
             "domain key": snapshot.domain_key(REGION, 1),
         }
-        found = set()
-
-        async def probe() -> None:
-            for name, ask in asks.items():
-                finished, rest = step(ask)
-                if finished:
-                    found.add(name)
-                else:
-                    rest.close()
-
-        asyncio.run(probe())
-        return found
+        return asyncio.run(had_at_once(asks))
 
     everything = {"changed", "kept", "material", "alias", "no alias", "access key", "domain key"}
     again = replace(changed, description="again")
