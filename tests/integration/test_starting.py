@@ -1,4 +1,4 @@
-"""Starting: what stands in the way is said, nothing is shared by accident, an interrupted start is harmless."""
+"""Starting: what stands in the way is said, nothing is shared by accident, an interruption is harmless."""
 
 from __future__ import annotations
 
