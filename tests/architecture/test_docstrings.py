@@ -12,7 +12,7 @@ _SENTENCE_ENDS = (".", ":", "?")
 
 def test_every_module_opens_with_a_sentence() -> None:
     silent = []
-    for path in python_files("src", "tests", "tools", "benchmarks"):
+    for path in python_files("src", "tests", "tools", "benchmarks", "examples"):
         opening = (ast.get_docstring(tree(path)) or "").split("\n\n")[0].rstrip()
         if path.stat().st_size and not opening.endswith(_SENTENCE_ENDS):
             silent.append(name(path))

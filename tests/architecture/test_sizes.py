@@ -12,7 +12,7 @@ TEST_LINES = 600
 FUNCTION_LINES = 60
 
 _SOURCES = python_files("src")
-_OTHERS = python_files("tests", "tools", "benchmarks")
+_OTHERS = python_files("tests", "tools", "benchmarks", "examples")
 
 
 def _longer_than(most: int, paths: Sequence[Path]) -> dict[str, int]:
