@@ -8,6 +8,7 @@ import gc
 import logging
 import math
 import os
+import select
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ RESTART_SECONDS = 0.2
 LONGEST_PAUSE = 5.0
 """Seconds to which the pause grows, twofold each time, while a child does not get ready."""
 
-SETTLE_SECONDS = 10.0
+SETTLE_SECONDS = 5.0
 """What a child has beyond the grace for answers, to close its audit stream and keep what is in memory."""
 
 Ready = Callable[[], None]
@@ -35,6 +36,7 @@ Body = Callable[[Ready], None]
 _READY, _FAILED = b"+", b"-"
 _HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _LONGEST_REASON = 2000
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -66,6 +68,17 @@ class _Delayed(NamedTuple):
     at: float
     name: str
     body: Body
+
+
+def _any_ends(pids: Collection[int], seconds: float) -> bool:
+    """Whether one of these children ends within `seconds`."""
+    with contextlib.ExitStack() as stack:
+        waiting = select.poll()
+        for pid in pids:
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(max(0.0, seconds) * 1000))
 
 
 class Children:
@@ -163,10 +176,11 @@ class Children:
 
     def _gone(self, stopping: list[Child], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while any(child.pid in self._by_pid for child in stopping):
-            if time.monotonic() > deadline:
+        while left := [child.pid for child in stopping if child.pid in self._by_pid]:
+            if not _any_ends(left, min(deadline - time.monotonic(), _LOOK_SECONDS)) and (
+                time.monotonic() >= deadline
+            ):
                 return False
-            time.sleep(0.005)
             self.reap()
         return True
 
