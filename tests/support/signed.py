@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -48,8 +49,8 @@ class Client:
         self._url = ""
         self.request_id = ""
         """The id of the last request that was answered with success."""
-        self.sent_at = 0.0
-        """When the last request had been sent in full, by the monotonic clock."""
+        self.sent_at = math.inf
+        """When the last request had been sent in full, by the monotonic clock, if it ever was."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +62,7 @@ class Client:
         """One operation, once. Blobs are base64 text, as on the wire. Raises the errors above."""
         access = self._access()
         headers, body = sign(access, operation, parameters)
+        self.sent_at = math.inf
         connection = self._connected(access["endpoint_url"])
         try:
             connection.request("POST", "/", body, headers)
