@@ -351,10 +351,10 @@ class TestChanges:
         }
         shown = record["responseElements"]["keyMetadata"]
         assert shown.pop("creationDate") == on_trail(metadata["CreationDate"])
+        assert shown.pop("AWSAccountId") == metadata["AWSAccountId"]
         expected = {name[0].lower() + name[1:]: value for name, value in metadata.items()}
-        del expected["creationDate"]
+        del expected["creationDate"], expected["aWSAccountId"]
         assert shown == expected
-        assert shown["aWSAccountId"] == metadata["AWSAccountId"]
         assert record["resources"] == resources(metadata["Arn"])
         assert record["readOnly"] is False
 
@@ -378,8 +378,9 @@ class TestChanges:
             expected["targetKeyId"] = target.key_id
         alias_arn = target.arn.rpartition(":")[0] + ":" + name
         assert record["requestParameters"] == expected
-        assert record["responseElements"] is None
-        assert record["resources"] == resources(target.arn, alias_arn)
+        assert record["responseElements"] == {"keyId": target.arn}
+        both = [target.arn, alias_arn] if operation == "CreateAlias" else [alias_arn, target.arn]
+        assert record["resources"] == resources(*both)
         assert record["readOnly"] is False
 
 

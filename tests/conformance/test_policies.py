@@ -126,6 +126,7 @@ def test_malformed_documents(putting: Callable[..., Any], document: str, message
         {"Condition": {"NullIfExists": {"kms:ViaService": "true"}}},
         {"Condition": {"StringEquals": "x"}},
         {"Condition": {"StringEquals": {"kms:ViaService": {}}}},
+        {"Condition": {"NumericEquals": {"kms:RotationPeriodInDays": float("nan")}}},
     ],
     ids=json.dumps,
 )
@@ -175,6 +176,8 @@ class TestPrincipals:
             {"AWS": "arn:aws:iam::999988887777:root"},
             {"AWS": "999988887777"},
             {"AWS": "arn:aws:s3:::bucket"},
+            {"AWS": "arn:aws:iam::*:root"},
+            {"AWS": "arn:aws:iam::\ud800:root"},
             {"AWS": "somebody"},
             {"AWS": "AIDACKCEVSQ6C2EXAMPLE"},
             {"Service": "s3"},

@@ -124,7 +124,7 @@ def _matches(pattern: str, value: str) -> bool:
 def parse_key_policy(text: str) -> Policy:
     """Parse and check a resource policy. Raises PolicyError."""
     try:
-        document = json.loads(text, object_pairs_hook=_no_duplicates)
+        document = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, PolicyError):
             raise
@@ -152,6 +152,11 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) != len(pairs):
         raise PolicyError("Policy contains a duplicate element.")
     return dict(pairs)
+
+
+def _no_constant(name: str) -> Any:
+    # Python's parser knows NaN and Infinity, which JSON does not.
+    raise ValueError(name)
 
 
 def _only(element: Mapping[str, Any], known: frozenset[str], where: str) -> None:
@@ -218,7 +223,11 @@ def _principals(value: Any) -> Iterator[tuple[str, str]]:
         for name in _texts(named, "Principal"):
             if kind == "AWS" and name != "*" and not ACCOUNT_ID.fullmatch(name):
                 arn = Arn.parse(name)
-                if arn is None or arn.service not in ("iam", "sts"):
+                if (
+                    arn is None
+                    or arn.service not in ("iam", "sts")
+                    or not ACCOUNT_ID.fullmatch(arn.account_id)
+                ):
                     raise PolicyError("Policy contains a statement with one or more invalid principals.")
             if kind == "Service" and not _SERVICE.fullmatch(name):
                 raise PolicyError("Policy contains a statement with one or more invalid principals.")

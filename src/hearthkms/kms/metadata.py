@@ -40,9 +40,10 @@ def key_metadata(key: Key) -> dict[str, Any]:
 
 
 def key_on_trail(key: Key) -> dict[str, Any]:
-    """The KeyMetadata of a key as an audit record shows it: lower camel case, and dates as text."""
+    """The KeyMetadata of a new key as its audit record shows it: lower camel case, and dates as text."""
     shown: dict[str, Any] = lower_camel(key_metadata(key))
-    return shown | {"creationDate": date_text(key.creation_date)}
+    del shown["aWSAccountId"]
+    return {"AWSAccountId": key.account_id, **shown, "creationDate": date_text(key.creation_date)}
 
 
 def alias_entry(alias: Alias) -> dict[str, Any]:

@@ -48,13 +48,20 @@ def _checked_name(request: Request) -> str:
 def _needs(call: Call, name: str, target: Key | None, former: Key | None = None) -> Needs:
     """Alias operations are demanded on the alias, by IAM, and on each key concerned.
 
-    The audit trail names two resources, the target key and the alias; `former` is the handler's alone.
+    `former` is the key that the alias leaves. The audit trail has two resources, the alias and its target, in
+    the order of AWS's sample records; both keys go to the handler as the detail.
     """
     action = f"kms:{call.operation}"
     alias = AliasResource(call, name)
     keys = [key for key in (target, former) if key is not None]
     demands = [Demand(action, None, alias.arn), *(Demand(action, key, key.arn) for key in keys)]
-    return Needs(tuple(demands), (*keys[:1], alias), former)
+    shown = (*keys[:1], alias) if call.operation == "CreateAlias" else (alias, *keys[:1])
+    return Needs(tuple(demands), shown, (target, former))
+
+
+def _done(key: Key | None) -> Outcome:
+    """The operations give nothing, but their records name the key."""
+    return Outcome(None, elements=None if key is None else {"keyId": key.arn})
 
 
 class AliasResource:
@@ -87,14 +94,14 @@ async def _create_needs(env: Env, call: Call, request: Request) -> Needs:
 
 
 async def _create(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
-    key: Key = needs.resources[0]
+    key: Key = needs.detail[0]
     check_state(call.operation, key)
     now = millis(call.time)
     alias = Alias(call.region, call.caller.account_id, request["AliasName"], key.key_id, now, now)
     if await env.view.alias(alias.region, alias.account_id, alias.name) is not None:
         raise errors.alias_exists(alias.arn)
     await env.view.insert_alias(alias)
-    return Outcome(None)
+    return _done(key)
 
 
 async def _update_needs(env: Env, call: Call, request: Request) -> Needs:
@@ -105,17 +112,17 @@ async def _update_needs(env: Env, call: Call, request: Request) -> Needs:
 
 
 async def _update(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
-    new: Key = needs.resources[0]
+    new: Key = needs.detail[0]
+    current: Key | None = needs.detail[1]
     check_state(call.operation, new)
     alias = await _existing(env, call, request["AliasName"])
-    current: Key | None = needs.detail
     if current is not None and (_family(current), current.usage) != (_family(new), new.usage):
         raise errors.validation(
             f"Alias {alias.arn} cannot be changed from a key of spec {current.spec} and usage "
             f"{current.usage} to a key of spec {new.spec} and usage {new.usage}."
         )
     await env.view.update_alias(replace(alias, target_key_id=new.key_id, last_updated_date=millis(call.time)))
-    return Outcome(None)
+    return _done(new)
 
 
 def _family(key: Key) -> str:
@@ -131,10 +138,10 @@ async def _delete_needs(env: Env, call: Call, request: Request) -> Needs:
     return _needs(call, name, await env.view.key(alias.region, alias.target_key_id))
 
 
-async def _delete(env: Env, call: Call, request: Request, _needs: Needs) -> Outcome:
+async def _delete(env: Env, call: Call, request: Request, needs: Needs) -> Outcome:
     alias = await _existing(env, call, request["AliasName"])
     await env.view.delete_alias(alias.region, alias.account_id, alias.name)
-    return Outcome(None)
+    return _done(needs.detail[0])
 
 
 async def _list_needs(env: Env, call: Call, request: Request) -> Needs:
