@@ -1,0 +1,165 @@
+"""Services on PostgreSQL: two machines as one deployment, and a database that restarts under load."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.faults.aftermath import check_service, records, verify_trail
+from tests.faults.load import Caller
+from tests.integration.commands import run, wait_for
+from tests.support.postgres import PostgresServer, postgres_server  # noqa: F401  a fixture
+from tests.support.server import Server, running
+from tests.support.signed import Client, Refused
+
+PROMISED = 1.0
+"""Seconds after which a change acknowledged by one machine is in force on every other."""
+NO_DATABASE = "The database cannot be used now, so the request is refused."
+UNCONFIRMED = "The database did not confirm the change, so it may or may not have been made."
+
+
+def machine(folder: Path, name: str, root_key: Path) -> tuple[Path, list[str]]:
+    """The data folder of a further machine, and its arguments: the root key is the same everywhere."""
+    settings = folder / f"{name}.toml"
+    settings.write_text(f'root_key_file = "{root_key}"\n')
+    return folder / name, ["--settings", str(settings), "--workers", "2"]
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """The error that a call ends with; empty where it does not."""
+    try:
+        call()
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
+def test_two_machines_are_one_deployment(tmp_path: Path, postgres_server: PostgresServer) -> None:  # noqa: F811
+    database = ["--database", postgres_server.create_database()]
+    root_key = tmp_path / "root.key"
+    (one_data, one_more), (two_data, two_more) = (
+        machine(tmp_path, name, root_key) for name in ("one", "two")
+    )
+    with (
+        running(one_data, *database, *one_more) as first,
+        running(two_data, *database, *two_more) as second,
+        Client(lambda: first.access) as one,
+        Client(lambda: second.access) as two,
+    ):
+        assert first.account_id == second.account_id
+        assert first.access["access_key_id"] == second.access["access_key_id"]
+        check_a_change_is_in_force_elsewhere(one, two)
+        check_a_change_is_in_force_elsewhere(two, one)
+    for data, more in ((one_data, one_more), (two_data, two_more)):
+        told = run("audit", "verify", "--data", data, *database, *more[:2])
+        assert told.returncode == 0, told.stdout
+        # Each has the streams of its own workers, and knows how many the other one has.
+        assert "the trail is whole" in told.stdout
+        assert "2 streams are with the machine" in told.stdout
+        assert len(list((data / "audit").glob("*.jsonl"))) == 2
+
+
+def check_a_change_is_in_force_elsewhere(here: Client, there: Client) -> None:
+    """What `here` acknowledges holds `there` no later than promised."""
+    key_id = here.call("CreateKey")["KeyMetadata"]["KeyId"]
+    name = f"alias/{key_id}"
+    # That there is no such alias is held in memory from now on.
+    given = {"KeyId": name, "Plaintext": "eA=="}
+    assert code_of(lambda: there.call("Encrypt", **given)) == "NotFoundException"
+    here.call("CreateAlias", AliasName=name, TargetKeyId=key_id)
+    time.sleep(PROMISED)
+    sealed = there.call("Encrypt", **given)["CiphertextBlob"]
+    assert here.call("Decrypt", CiphertextBlob=sealed)["Plaintext"] == "eA=="
+    here.call("DisableKey", KeyId=key_id)
+    acknowledged = time.monotonic()
+    refused_after = None
+    while refused_after is None:
+        asked = time.monotonic()
+        if code_of(lambda: there.call("Encrypt", **given)) == "DisabledException":
+            refused_after = asked - acknowledged
+        else:
+            assert asked - acknowledged < PROMISED
+    here.call("EnableKey", KeyId=key_id)
+    here.call("RotateKeyOnDemand", KeyId=key_id)
+    time.sleep(PROMISED)
+    assert there.call("Decrypt", CiphertextBlob=sealed)["Plaintext"] == "eA=="
+
+
+def callers_of(server: Server, count: int, done: threading.Event) -> list[Caller]:
+    """Load on a service until `done`."""
+    callers = [Caller(number, lambda: server.access, done, 11) for number in range(count)]
+    for caller in callers:
+        caller.start()
+    return callers
+
+
+def test_a_database_that_restarts_is_waited_for(tmp_path: Path, postgres_server: PostgresServer) -> None:  # noqa: F811
+    database = postgres_server.create_database()
+    data = tmp_path / "data"
+    with running(data, "--database", database, "--workers", "2") as server:
+        children = server.children()
+        done = threading.Event()
+        callers = callers_of(server, 4, done)
+        try:
+
+            def answered() -> int:
+                return sum(len(caller.known.requests) for caller in callers)
+
+            for how in (signal.SIGINT, signal.SIGQUIT):
+                before = answered()
+                wait_for(lambda before=before: answered() > before + 50, "an answer")  # type: ignore[misc]
+                postgres_server.stop(how)
+                # Longer than what a machine holds in memory may be used without asking.
+                time.sleep(PROMISED + 0.5)
+                quiet = answered()
+                time.sleep(0.3)
+                assert answered() == quiet, "without its database a machine cannot know what holds"
+                postgres_server.start()
+            before = answered()
+            wait_for(lambda: answered() > before + 50, "an answer after the restarts")
+        finally:
+            done.set()
+            for caller in callers:
+                caller.join()
+        all_known = [caller.known for caller in callers]
+        assert server.children() == children
+        # Every request had an answer, if only this one.
+        assert sum(known.unanswered for known in all_known) == 0
+        excuses = {excuse for known in all_known for excuse in known.excuses}
+        assert NO_DATABASE in excuses
+        assert excuses <= {NO_DATABASE, UNCONFIRMED}
+        with Client(lambda: server.access) as client:
+            check_service(client, all_known)
+    assert "Traceback" not in server.log.read_text()
+    verify_trail(data, database)
+    assert any(b'"CreateKey"' in record for record in records(data, database))
+
+
+def test_without_its_database_a_start_says_so(tmp_path: Path, postgres_server: PostgresServer) -> None:  # noqa: F811
+    missing = postgres_server.url("no_such_database")
+    done = run("serve", "--dev", "--data", tmp_path / "data", "--port", "0", "--database", missing)
+    assert done.returncode == 1
+    assert 'database "no_such_database" does not exist' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_another_root_key_does_not_open_a_shared_database(
+    tmp_path: Path,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    database = ["--database", postgres_server.create_database()]
+    with running(tmp_path / "one", *database) as server:
+        server.client().create_key()
+    done = run("serve", "--dev", "--data", tmp_path / "two", "--port", "0", *database)
+    assert done.returncode == 1
+    assert "there is no key file" in done.stderr
+    with running(tmp_path / "three"):
+        pass
+    shutil.copy(tmp_path / "three" / "root.key", tmp_path / "two" / "root.key")
+    done = run("serve", "--dev", "--data", tmp_path / "two", "--port", "0", *database)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
