@@ -18,6 +18,7 @@ from hearthkms.app.supervisor import Supervisor
 from hearthkms.app.tls import tls_files
 from hearthkms.cli.options import EXISTING, NEW, data_options, with_settings
 from hearthkms.settings import Settings
+from hearthkms.telemetry.repeats import Repeats
 
 
 @click.command(
@@ -96,6 +97,8 @@ def serve(settings: Settings) -> None:
         stream=sys.stderr,
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     served_regions(settings)
     if settings.ready_file is not None:
         drop_dead_ready_file(settings.ready_file)
