@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import threading
@@ -14,7 +15,7 @@ from tests.faults.load import Caller
 from tests.integration.commands import run, wait_for
 from tests.support.postgres import PostgresServer, postgres_server  # noqa: F401  a fixture
 from tests.support.server import Server, running
-from tests.support.signed import Client, Refused
+from tests.support.signed import Client, NotSentError, Refused, UnansweredError
 
 PROMISED = 1.0
 """Seconds after which a change acknowledged by one machine is in force on every other."""
@@ -137,6 +138,35 @@ def test_a_database_that_restarts_is_waited_for(tmp_path: Path, postgres_server:
     assert "Traceback" not in server.log.read_text()
     verify_trail(data, database)
     assert any(b'"CreateKey"' in record for record in records(data, database))
+
+
+def test_a_worker_that_dies_while_the_database_is_away_comes_back_with_it(
+    tmp_path: Path,
+    postgres_server: PostgresServer,  # noqa: F811
+) -> None:
+    with running(tmp_path / "data", "--database", postgres_server.create_database()) as server:
+        with Client(lambda: server.access) as client:
+            key_id = client.call("CreateKey")["KeyMetadata"]["KeyId"]
+        postgres_server.stop()
+        try:
+            for pid in server.children():
+                os.kill(pid, signal.SIGKILL)
+            # It cannot start, says why, and is tried again.
+            wait_for(lambda: "worker 1 (pid" in server.log.read_text(), "the end of the worker")
+            wait_for(lambda: server.log.read_text().count("ended with exit code 1") >= 2, "a second failure")
+        finally:
+            postgres_server.start()
+
+        def encrypts() -> bool:
+            try:
+                with Client(lambda: server.access) as fresh:
+                    fresh.call("Encrypt", KeyId=key_id, Plaintext="eA==")
+            except (NotSentError, UnansweredError):
+                return False
+            return True
+
+        wait_for(encrypts, "an answer of the new worker")
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_without_its_database_a_start_says_so(tmp_path: Path, postgres_server: PostgresServer) -> None:  # noqa: F811
