@@ -1,4 +1,4 @@
-"""Draw the benchmark's picture: plot.py RESULTS.json PICTURE.png (run in .venv-bench, which has matplotlib)."""
+"""Draw the picture: plot.py RESULTS.json PICTURE.png (run in .venv-bench, which has matplotlib)."""
 
 from __future__ import annotations
 

@@ -71,15 +71,27 @@ class Settings:
     max_body_bytes: int = 1024 * 1024
     """Largest request body."""
     max_header_bytes: int = 16 * 1024
-    """Largest header block."""
+    """Largest header block, the request line with it."""
+    max_header_count: int = 64
+    """Most header fields of one request."""
     max_connections: int = 4096
     """Open connections of one worker; further ones are refused."""
+    max_pipelined: int = 128
+    """Unanswered requests on one connection from which on no more of it is read."""
+    max_unsent_bytes: int = 256 * 1024
+    """Answers that wait for one client, from which on no more of its requests are read."""
     header_timeout: float = 10.0
     """Time for a request's headers to arrive."""
     body_timeout: float = 30.0
     """Time for a request's body to arrive."""
     idle_timeout: float = 60.0
     """How long a kept-alive connection may say nothing."""
+    request_timeout: float = 60.0
+    """How long answering a request may take."""
+    write_timeout: float = 30.0
+    """How long answers may wait for a client that does not read them."""
+    linger_timeout: float = 2.0
+    """How long what a client still sends is thrown away, after an answer that ends its connection early."""
     stop_grace_seconds: float = 10.0
     """How long a stop waits for answers in flight."""
     log_level: str = "info"
@@ -139,7 +151,15 @@ _CHOICES = {
     "audit_durability": ("strict", "relaxed"),
     "log_level": ("debug", "info", "warning", "error"),
 }
-_POSITIVE = ("audit_segment_bytes", "max_body_bytes", "max_header_bytes", "max_connections")
+_POSITIVE = (
+    "audit_segment_bytes",
+    "max_body_bytes",
+    "max_header_bytes",
+    "max_header_count",
+    "max_connections",
+    "max_pipelined",
+    "max_unsent_bytes",
+)
 
 
 def load(path: Path | None, given: Mapping[str, Any]) -> Settings:

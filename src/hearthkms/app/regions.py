@@ -18,7 +18,9 @@ _FALLBACK = "us-east-1"
 @lru_cache(1)
 def known_regions() -> tuple[str, ...]:
     """Every Region name of the `aws` partition, by botocore's data."""
-    partitions = Loader().load_data("partitions")["partitions"]
+    # Not the default folders: a file in somebody's home must not change what a service serves.
+    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    partitions = loader.load_data("partitions")["partitions"]
     names = next(entry["regions"] for entry in partitions if entry["id"] == PARTITION)
     return tuple(sorted(name for name in names if not name.endswith("-global")))
 

@@ -21,11 +21,17 @@ def limits_of(settings: Settings) -> Limits:
     """The HTTP limits that the settings ask for."""
     return Limits(
         header_bytes=settings.max_header_bytes,
+        header_count=settings.max_header_count,
         body_bytes=settings.max_body_bytes,
         header_timeout=settings.header_timeout,
         body_timeout=settings.body_timeout,
         idle_timeout=settings.idle_timeout,
+        request_timeout=settings.request_timeout,
+        write_timeout=settings.write_timeout,
+        linger_timeout=settings.linger_timeout,
         max_connections=settings.max_connections,
+        max_pipelined=settings.max_pipelined,
+        write_high_water=settings.max_unsent_bytes,
     )
 
 
