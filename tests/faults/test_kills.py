@@ -77,7 +77,7 @@ def crash_and_restart(postgres: PostgresServer) -> None:
     postgres.start()
 
 
-@pytest.mark.parametrize(("durability", "seconds"), [("strict", 6.0), ("relaxed", 4.0)])
+@pytest.mark.parametrize(("durability", "seconds"), [("strict", 5.0), ("relaxed", 3.0)])
 def test_sqlite_survives_kills_of_any_process(tmp_path: Path, durability: str, seconds: float) -> None:
     survive(tmp_path / "data", "--audit-durability", durability, seconds=240.0 if SOAK else seconds)
 
@@ -86,4 +86,4 @@ def test_postgresql_survives_kills_of_any_process_and_its_own(
     tmp_path: Path,
     postgres_server: PostgresServer,  # noqa: F811
 ) -> None:
-    survive(tmp_path / "data", seconds=120.0 if SOAK else 5.0, postgres=postgres_server)
+    survive(tmp_path / "data", seconds=120.0 if SOAK else 4.0, postgres=postgres_server)

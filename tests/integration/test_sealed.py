@@ -66,9 +66,9 @@ def test_sealed_unsealed_and_sealed_again(tmp_path: Path, secrets: tuple[Path, P
 
 def check_it_is_sealed(data: Path, access: dict[str, str], sealed: str) -> None:
     """The service refuses everything, and says why."""
-    wait_for(lambda: "is sealed" in run("root", "status", "--data", data).stdout, "the sealed start")
     with Client(lambda: access) as client:
-        wait_for(partial(_listens, client), "the sealed process")
+        wait_for(partial(_listens, client), "the sealed start")
+        assert ") is sealed" in run("root", "status", "--data", data).stdout
         for operation, given in (("Decrypt", {"CiphertextBlob": sealed}), ("ListKeys", {})):
             with pytest.raises(Refused, match="500 KMSInternalException: HearthKMS is sealed") as caught:
                 client.call(operation, **given)

@@ -24,7 +24,7 @@ def serve(data: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str
 def test_a_first_start_cut_off_anywhere_leaves_nothing_to_repair(tmp_path: Path) -> None:
     data, log = tmp_path / "data", tmp_path / "log"
     chosen = random.Random(3)
-    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
         process = begin("serve", "--dev", "--data", data, "--port", "0", "--workers", "2", log=log)
         with pytest.raises(subprocess.TimeoutExpired):
             # Imports take the first part of a start.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from tests.faults.aftermath import check_trail, verify_trail
 from tests.faults.known import Known
 from tests.support.server import Server, start
@@ -123,6 +124,8 @@ def test_connections_that_nobody_had_accepted_yet_are_answered(tmp_path: Path) -
     check_trail(server.data, [known])
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(not os.environ.get("HEARTHKMS_SOAK"), reason="waits for ten seconds; part of `make soak`")
 def test_a_worker_that_does_not_stop_is_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text("stop_grace_seconds = 0.5\n")
