@@ -76,17 +76,16 @@ class Target:
 
 
 def shoot(
-    target: Target, *, seconds: float, seed: int, database: Callable[[], None] | None = None
+    target: Target, *, times: int, seed: int, database: Callable[[], None] | None = None
 ) -> Counter[str]:
-    """Kill processes of `target` for so long; how many kills of which kind there were.
+    """Kill processes of `target` so many times; how many kills of which kind there were.
 
     `database` kills the database server and starts it again; now and then it is called, too.
     """
     chosen = random.Random(seed)
     kills: Counter[str] = Counter()
     deck: list[str] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while kills.total() < times:
         if not deck:
             deck = ["one child"] * 9 + ["every child"] * 2 + ["supervisor", "everything"]
             deck += ["database"] if database is not None else []
