@@ -6,9 +6,11 @@ import asyncio
 import json
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from hearthkms.app.usage import keep_uses, recorded_uses
 from hearthkms.audit.chain import ChainFormatError, Position
 from hearthkms.audit.checkpoint import (
     Checkpoint,
@@ -20,7 +22,7 @@ from hearthkms.audit.checkpoint import (
     key_id,
     sign_checkpoint,
 )
-from hearthkms.audit.recover import StreamInUseError, seal_dead
+from hearthkms.audit.recover import StreamInUseError, seal_dead, unfinished_tail
 from hearthkms.core.clock import Clock
 from hearthkms.core.errors import HearthError
 from hearthkms.core.secret import Secret
@@ -30,6 +32,7 @@ from hearthkms.keystores.default.keyring import AUDIT_KEY, Keyring
 from hearthkms.settings import Settings
 from hearthkms.storage.database import Database
 from hearthkms.storage.ledger import STREAM
+from hearthkms.storage.streams import Stream
 from hearthkms.storage.transaction import Transaction
 
 _LOG = logging.getLogger(__name__)
@@ -121,33 +124,39 @@ class Registry:
 async def end_dead_streams(settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:
     """End the streams of this machine's workers that died, so that a truncation from now on would show.
 
-    A living worker holds a lock on its stream's file; the kernel lets go of it when the worker is gone.
+    The last uses of keys that such a worker had in memory are taken from its stream. A living worker holds a
+    lock on its stream's file; the kernel lets go of it when the worker is gone.
     """
 
-    async def find(transaction: Transaction) -> tuple[list[tuple[str, str]], AuditKeys | None]:
-        streams = await transaction.open_streams()
-        found = [(stream.stream_id, stream.worker) for stream in streams if stream.stream_id != STREAM]
+    async def find(transaction: Transaction) -> tuple[list[Stream], AuditKeys | None]:
+        found = [stream for stream in await transaction.open_streams() if stream.stream_id != STREAM]
         return found, await audit_keys(transaction, keyring) if found else None
 
     found, keys = await database.read(find)
     if keys is None:
         return
-    for stream, worker in found:
+    folder = audit_folder(settings)
+    for stream in found:
         try:
-            ended = seal_dead(audit_folder(settings), stream, keys.head_key, keys.signer(), clock())
+            ended = seal_dead(folder, stream.stream_id, keys.head_key, keys.signer(), clock())
+            if ended is None:
+                continue
+            kept = stream.checkpoints[-1].position if stream.checkpoints else None
+            uses = recorded_uses(line.record for line in unfinished_tail(folder, stream.stream_id, kept))
         except StreamInUseError:
             continue
         except OSError as error:
-            _LOG.error("the audit stream %s could not be ended: %s", stream, error)
+            _LOG.error("the audit stream %s could not be ended: %s", stream.stream_id, error)
             continue
-        if ended is None:
-            continue
+        await keep_uses(database, uses)
+        await database.write(partial(_keep_end, ended, stream.worker))
+        _LOG.info(
+            "the audit stream %s of a worker that died was ended at record %d", stream.stream_id, ended.seq
+        )
 
-        async def keep(transaction: Transaction, ended: Checkpoint = ended, worker: str = worker) -> None:
-            await transaction.put_checkpoint(ended, worker)
 
-        await database.write(keep)
-        _LOG.info("the audit stream %s of a worker that died was ended at record %d", stream, ended.seq)
+async def _keep_end(ended: Checkpoint, worker: str, transaction: Transaction) -> None:
+    await transaction.put_checkpoint(ended, worker)
 
 
 async def checkpoint_ledger(settings: Settings, database: Database, keyring: Keyring, clock: Clock) -> None:

@@ -118,9 +118,9 @@ async def run_worker(
     upkeep.cancel()
     await asyncio.wait([upkeep])
     # Each as far as the database and the disk let us: the jobs process ends a stream that could not be.
+    await _kept(usage.flush())
     await _kept(log.aclose())
     await _kept(registry.flush())
-    await _kept(usage.flush())
     if feed is not None:
         await feed.stop()
     await database.close()
