@@ -104,8 +104,9 @@ def test_a_data_folder_that_cannot_be_is_one_clear_line(tmp_path: Path) -> None:
     data = file / "data"
     done = serve(data)
     assert done.returncode == 1
-    assert f"The data folder {data} cannot be used" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    # Without root, the log may say before that memory cannot be locked.
+    (said,) = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert f"The data folder {data} cannot be used" in said
 
 
 def test_everything_in_the_data_folder_is_its_owners_alone(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
-import re
 import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.cli.conftest import PASSPHRASE, Cli, environment
-from tests.support.console import Console, serving
+from tests.support.console import serving
 from tests.support.server import hearthkms
 
 SEALED = "HearthKMS is sealed: its operator must run `hearthkms unseal` before it can answer."
@@ -57,29 +57,19 @@ def _client(url: str, exports: dict[str, str]) -> Any:
     )
 
 
-def _sealed_url(data: Path, process_id: int) -> str:
-    """Where a sealed service listens: its port is that of a listening socket of its process's child."""
-    inodes = set()
-    for pid in _descendants(process_id):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            found = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(link))
-            if found:
-                inodes.add(found[1])
-    for line in Path(f"/proc/{process_id}/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == "0A" and fields[9] in inodes:
-            return f"http://127.0.0.1:{int(fields[1].split(':')[1], 16)}"
-    raise AssertionError(f"the service of {data} listens nowhere")
+def _free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def _descendants(process_id: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
 
 
-def _refused(console: Console, tmp_path: Path, exports: dict[str, str]) -> None:
-    kms = _client(_sealed_url(tmp_path / "data", console.process.pid), exports)
+def _refused(url: str, exports: dict[str, str]) -> None:
     with pytest.raises(ClientError) as caught:
-        kms.list_keys()
+        _client(url, exports).list_keys()
     assert caught.value.response["Error"] == {"Code": "KMSInternalException", "Message": SEALED}
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
 
@@ -91,19 +81,20 @@ def test_it_starts_sealed_and_answers_once_unsealed(
     wrong = tmp_path / "wrong"
     wrong.write_text("not the passphrase")
     ready = tmp_path / "ready.json"
-    with serving(
-        tmp_path, *START, "--workers", "2", "--ready-file", str(ready), environment=environment()
-    ) as console:
+    port = str(_free_port())
+    url = f"http://127.0.0.1:{port}"
+    given = ("--port", port, "--workers", "2", "--ready-file", str(ready))
+    with serving(tmp_path, *START, *given, environment=environment()) as console:
         console.wait_for("HearthKMS is sealed: it refuses every request until `hearthkms unseal --data ")
         assert not ready.exists()
         assert "export" not in console.text
-        _refused(console, tmp_path, sealed_data["exports"])
+        _refused(url, sealed_data["exports"])
         status = cli("root", "status", "--data", "data").stdout
         assert "root of trust: passphrase\n" in status
         assert f"the service (pid {console.process.pid}) is sealed\n" in status
         said = cli("unseal", "--data", "data", "--passphrase-file", wrong, code=1)
         assert said.stderr == "hearthkms: this is not the passphrase that sealed the keys\n"
-        _refused(console, tmp_path, sealed_data["exports"])
+        _refused(url, sealed_data["exports"])
         said = cli("unseal", "--data", "data", code=1)
         assert "there is no terminal to ask at; give it in a file, or in HEARTHKMS_PASSPHRASE" in said.stderr
         said = cli("unseal", "--data", "data", HEARTHKMS_PASSPHRASE=PASSPHRASE)
