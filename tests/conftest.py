@@ -12,7 +12,7 @@ from tests.support.server import Server, running
 
 
 def pytest_configure() -> None:
-    """Let commands that tests start take Ctrl-C, where this run itself was put in the background without it."""
+    """Let commands that tests start take Ctrl-C, also where this run is in the background without it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
