@@ -1,12 +1,17 @@
 """A supervisor whose one worker fails as the arguments say: FOLDER, and the starts that are to fail.
 
-Each start is noted in FOLDER/starts. A start that is not to fail gets ready and, until FOLDER/hold is there,
-ends by itself.
+A start given as `no-room:N` is refused by the system: there is no room for the N-th fork.
+
+Each start is noted in FOLDER/starts. The first one that does not fail ends once the service is announced, by
+FOLDER/announced; later ones stay.
 """
 
 from __future__ import annotations
 
+import errno
+import itertools
 import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,7 +34,7 @@ class FailingInstance:
 
     def __init__(self, folder: Path, failing: set[int]) -> None:
         self._starts = folder / "starts"
-        self._hold = folder / "hold"
+        self._announced = folder / "announced"
         self._failing = failing
 
     def worker_body(self, _number: int, _address: Any) -> Body:
@@ -38,14 +43,14 @@ class FailingInstance:
         def body(ready: Ready) -> None:
             with self._starts.open("a") as file:
                 file.write(f"{time.monotonic()}\n")
-            if len(self._starts.read_text().split()) in self._failing:
+            number = len(self._starts.read_text().split())
+            if number in self._failing:
                 raise SettingsError("the stars are wrong")
             ready()
-            while not self._hold.exists():
+            while not self._announced.exists():
                 time.sleep(0.01)
-                if len(self._starts.read_text().split()) == 1:
-                    return
-            time.sleep(60)
+            if number > 1:
+                time.sleep(60)
 
         return body
 
@@ -66,6 +71,19 @@ class FailingInstance:
         """Nobody holds anything in memory here."""
 
 
+def refuse_fork(number: int) -> None:
+    """Have the system refuse the fork of this number."""
+    forks = itertools.count(1)
+    fork = os.fork
+
+    def limited() -> int:
+        if next(forks) == number:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    os.fork = limited
+
+
 def main(folder: Path, failing: set[int]) -> int:
     """Run until SIGTERM, or until a start fails that must not."""
     settings = Settings(data=folder, port=0, stop_grace_seconds=1.0)
@@ -84,4 +102,7 @@ def main(folder: Path, failing: set[int]) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    sys.exit(main(Path(sys.argv[1]), set(map(int, sys.argv[2:]))))
+    for argument in sys.argv[2:]:
+        if argument.startswith("no-room:"):
+            refuse_fork(int(argument.partition(":")[2]))
+    sys.exit(main(Path(sys.argv[1]), {int(argument) for argument in sys.argv[2:] if argument.isdecimal()}))

@@ -21,7 +21,7 @@ from hearthkms.app.processes import LONGEST_PAUSE, RESTART_SECONDS
 ROOT = Path(__file__).parents[2]
 
 
-def failing_service(folder: Path, *failing: int) -> subprocess.Popen[str]:
+def failing_service(folder: Path, *failing: int | str) -> subprocess.Popen[str]:
     """A supervisor whose worker fails at these starts."""
     command = [sys.executable, "-m", "tests.integration.failing_service", str(folder), *map(str, failing)]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -50,6 +50,26 @@ def test_a_worker_that_fails_later_is_tried_again_after_growing_pauses(tmp_path:
     assert sum(pauses[1:]) > 6 * RESTART_SECONDS
     assert max(pauses) < LONGEST_PAUSE
     assert said.count("the stars are wrong") == 3
+
+
+def test_no_room_for_one_more_process_is_waited_out(tmp_path: Path) -> None:
+    # Worker and jobs are the first two; the worker ends as soon as it is ready.
+    process = failing_service(tmp_path, "no-room:3")
+    starts = tmp_path / "starts"
+    wait_for(lambda: starts.exists() and len(starts.read_text().split()) >= 2, "the second start")
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (
+        "The worker 1 process cannot be started: Resource temporarily unavailable. It is tried again." in said
+    )
+
+
+def test_no_room_at_the_first_start_is_the_reason_why_there_is_none(tmp_path: Path) -> None:
+    process = failing_service(tmp_path, "no-room:2")
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "The jobs process cannot be started: Resource temporarily unavailable."
 
 
 def started_again(server: Server, before: set[int]) -> None:

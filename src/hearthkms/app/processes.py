@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
-from hearthkms.core.errors import HearthError
+from hearthkms.core.errors import HearthError, SettingsError
 from hearthkms.crypto.memory import harden
 
 _LOG = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ RESTART_SECONDS = 0.2
 """The least time between two starts of one child, and the first pause after one that did not get ready."""
 LONGEST_PAUSE = 5.0
 """Seconds to which the pause grows, twofold each time, while a child does not get ready."""
+
+NO_ROOM_SECONDS = 1.0
+"""The pause after the system had no room for one more process."""
 
 SETTLE_SECONDS = 5.0
 """What a child has beyond the grace for answers, to close its audit stream and keep what is in memory."""
@@ -100,23 +103,36 @@ class Children:
         return not self._delayed and all(child.ready for child in self._by_pid.values())
 
     def start(self, name: str, body: Body) -> None:
-        """Fork a child that runs `body`. The body calls its argument once it is ready to work."""
-        read_end, write_end = os.pipe()
+        """Fork a child that runs `body`. The body calls its argument once it is ready to work.
+
+        Raises SettingsError where the system has no room for one more process.
+        """
         _flush()
         # What was allocated before the fork is shared until a collection touches it.
         gc.freeze()
+        try:
+            pid, pipe = self._fork(name, body)
+        except OSError as error:
+            raise SettingsError(f"The {name} process cannot be started: {error.strerror}.") from error
+        self._by_pid[pid] = Child(name, pid, body, pipe, time.monotonic())
+
+    def _fork(self, name: str, body: Body) -> tuple[int, int]:
         parent = os.getpid()
+        read_end, write_end = os.pipe()
         # A signal between the fork and the child's own handlers would be the parent's, and lost to the child.
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
             pid = os.fork()
             if pid == 0:
                 _run_child(name, parent, body, write_end, [self._shed, *self._closers(), _closer(read_end)])
+        except OSError:
+            os.close(read_end)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-        os.close(write_end)
+            os.close(write_end)
         os.set_blocking(read_end, False)
-        self._by_pid[pid] = Child(name, pid, body, read_end, time.monotonic())
+        return pid, read_end
 
     def start_again(self, child: Child) -> None:
         """Have a child that ended started again: at once if it had been at work, else after a pause."""
@@ -133,7 +149,11 @@ class Children:
         due = [entry for entry in self._delayed if entry.at <= now]
         self._delayed = [entry for entry in self._delayed if entry.at > now]
         for entry in due:
-            self.start(entry.name, entry.body)
+            try:
+                self.start(entry.name, entry.body)
+            except SettingsError as error:
+                _LOG.error("%s It is tried again.", error)
+                self._delayed.append(entry._replace(at=now + NO_ROOM_SECONDS))
 
     def next_start(self) -> float | None:
         """Seconds until a pause is over; None where no child waits."""
