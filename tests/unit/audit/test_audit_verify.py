@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.audit.material import AUDITOR, KEYS, checkpoint, event_id, lines_of, record, records
 
@@ -274,6 +274,7 @@ ACTS: dict[str, Act] = {
 }
 
 
+@example([("double", 11), ("join", 12)])
 @given(st.lists(st.tuples(st.sampled_from(sorted(ACTS)), st.integers(0, 10**6)), min_size=1, max_size=6))
 @settings(max_examples=400)
 def test_no_mixture_of_acts_goes_unnoticed(acts: list[tuple[str, int]]) -> None:
@@ -283,7 +284,10 @@ def test_no_mixture_of_acts_goes_unnoticed(acts: list[tuple[str, int]]) -> None:
             lines = ACTS[name](lines, at % len(lines))
     assume(lines != LINES)
     report = verified(lines, PLACES[-1])
-    assert not report.ok
+    if b"".join(lines).startswith(b"".join(LINES)):
+        assert report.findings or report.notes  # all is there; what follows may be what a crash leaves
+    else:
+        assert not report.ok
     assert report.records <= MOST
 
 
