@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.interop.conftest import ROOT, client_environment
 from tests.support.console import serving
-from tests.support.server import Server, running
+from tests.support.server import Server
 
 COMMANDS = Path(sys.executable).parent
 EXAMPLES = ROOT / "examples"
@@ -138,12 +138,13 @@ def test_the_pytest_fixtures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", ["python", "shell"])
 def test_a_tls_endpoint_is_pasted_with_its_bundle(aws_path: Path, tmp_path: Path, language: str) -> None:
-    with running(tmp_path / "data", "--tls-dev") as server:
-        exports = dict(re.findall(r"^  export (\w+)=(\S+)$", server.log.read_text(), re.MULTILINE))
-        assert exports["AWS_CA_BUNDLE"] == server.access["ca_bundle"]
-        environment = client_environment(tmp_path, exports)
+    environment = client_environment(tmp_path, {})
+    with serving(tmp_path, "--dev", "--tls-dev", "--port", "0", environment=environment) as console:
+        console.wait_for("Ctrl-C stops the service")
+        assert console.url.startswith("https://")
+        assert Path(console.exports["AWS_CA_BUNDLE"]).is_absolute()
         if language == "python":
             script = f"{sys.executable} -c 'import boto3; print(boto3.client(\"kms\").list_aliases())'\n"
         else:
             script = f"{aws_path} kms list-aliases\n"
-        assert "Aliases" in _shell(tmp_path, script, environment)
+        assert "Aliases" in _shell(tmp_path, script, environment | console.exports)
