@@ -18,6 +18,7 @@ from tests.support.signed import NotSentError
 
 _PAUSE = (0.02, 0.25)
 """Seconds between two kills, at least and at most."""
+_ANSWERS = 5
 
 
 class Target:
@@ -76,11 +77,17 @@ class Target:
 
 
 def shoot(
-    target: Target, *, times: int, seed: int, database: Callable[[], None] | None = None
+    target: Target,
+    *,
+    times: int,
+    seed: int,
+    answered: Callable[[], int],
+    database: Callable[[], None] | None = None,
 ) -> Counter[str]:
     """Kill processes of `target` so many times; how many kills of which kind there were.
 
-    `database` kills the database server and starts it again; now and then it is called, too.
+    Every other time, by chance, it is let to answer a few calls first; `answered` counts them. `database`
+    kills the database server and starts it again; now and then it is called, too.
     """
     chosen = random.Random(seed)
     kills: Counter[str] = Counter()
@@ -91,6 +98,8 @@ def shoot(
             deck += ["database"] if database is not None else []
             chosen.shuffle(deck)
         time.sleep(chosen.uniform(*_PAUSE))
+        if chosen.random() < 0.5:
+            _wait_for_answers(answered)
         what = deck.pop()
         if what == "supervisor":
             target.kill_supervisor()
@@ -107,6 +116,13 @@ def shoot(
                 continue
         kills[what] += 1
     return kills
+
+
+def _wait_for_answers(answered: Callable[[], int]) -> None:
+    enough, deadline = answered() + _ANSWERS, time.monotonic() + 30.0
+    while answered() < enough:
+        assert time.monotonic() < deadline, "the service does not come back"
+        time.sleep(0.005)
 
 
 def _parent(pid: int) -> int | None:
